@@ -1,0 +1,181 @@
+"""Every error Myriad names, in one tree.
+
+MyriadError                     anything we raise on purpose
+├── ConfigError                 the farm's own settings, catalogue or pools are wrong
+├── RequestError                the caller can mend it: a 4xx answer
+│   ├── InvalidRequest          a field has a value we do not take
+│   ├── UnsupportedMediaType    the body is not of a content type we read
+│   ├── BodyTooLarge            the body is larger than the farm reads
+│   ├── Unauthorized            no API key, or one that is not valid
+│   ├── Forbidden               a valid key without the scope
+│   ├── NotFound                no such thing, or not the caller's
+│   ├── MethodNotAllowed        the route exists, not with this method
+│   ├── Conflict                the thing's state does not allow it
+│   ├── IdempotencyMismatch     the key was used with another body
+│   └── RateLimited             too much at once: try again later
+├── Unavailable                 a part we depend on is away: try again later
+│   ├── DatabaseUnavailable     the database does not answer
+│   ├── BrokerUnavailable       Redis or Valkey does not answer
+│   └── StorageUnavailable      the object store does not answer
+├── StageError                  a stage could not finish its work on a job
+│   ├── ModelNotLoadable        the model's files are missing, unsafe or of another family
+│   ├── OutOfMemory             the device's memory did not suffice
+│   ├── NonFiniteOutput         the model produced NaN or infinity
+│   ├── PromptTooLong           more tokens than the model's text encoder reads
+│   ├── WorkerLost              the worker stopped answering in mid-stage
+│   └── StageFailed             any other exception inside a stage
+├── ArtifactMissing             a stage's input is gone: the job is rewound, never failed
+└── Stopped                     a stage was told to stop at a step boundary
+    ├── LeaseLost               the job was canceled or taken over
+    └── ShuttingDown            the worker is going away: give the job back
+
+Each class knows its `code` (stable, English), its HTTP `status` and whether a
+retry by itself can help (`is_retryable`).
+"""
+
+from typing import Any, ClassVar
+
+
+class MyriadError(Exception):
+    """Base of all; `message` is for people, `code` for programs, `field` names the culprit."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    def to_dict(self) -> dict[str, Any]:
+        """The inside of the one JSON error body: `{"code", "message", "field"?}`."""
+        body = {"code": self.code, "message": self.message}
+        return body | {"field": self.field} if self.field else body
+
+
+class ConfigError(MyriadError):
+    code = "bad_config"
+
+
+class RequestError(MyriadError):
+    code = "bad_request"
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    code = "invalid_request"
+
+
+class UnsupportedMediaType(RequestError):
+    code = "unsupported_media_type"
+    status = 415
+
+
+class BodyTooLarge(RequestError):
+    code = "body_too_large"
+    status = 413
+
+
+class Unauthorized(RequestError):
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(RequestError):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(RequestError):
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    code = "method_not_allowed"
+    status = 405
+
+
+class Conflict(RequestError):
+    code = "conflict"
+    status = 409
+
+
+class IdempotencyMismatch(RequestError):
+    code = "idempotency_mismatch"
+    status = 422
+
+
+class RateLimited(RequestError):
+    code = "rate_limited"
+    status = 429
+    is_retryable = True
+
+
+class Unavailable(MyriadError):
+    code = "unavailable"
+    status = 503
+    is_retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class BrokerUnavailable(Unavailable):
+    code = "broker_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+
+
+class StageError(MyriadError):
+    code = "stage_error"
+
+
+class ModelNotLoadable(StageError):
+    code = "model_not_loadable"
+
+
+class OutOfMemory(StageError):
+    code = "out_of_memory"
+    is_retryable = True
+
+
+class NonFiniteOutput(StageError):
+    code = "non_finite_output"
+
+
+class PromptTooLong(StageError):
+    code = "prompt_too_long"
+    status = 422
+
+
+class WorkerLost(StageError):
+    code = "worker_lost"
+    is_retryable = True
+
+
+class StageFailed(StageError):
+    code = "stage_failed"
+    is_retryable = True
+
+
+class ArtifactMissing(MyriadError):
+    code = "artifact_missing"
+    is_retryable = True
+
+
+class Stopped(MyriadError):
+    code = "stopped"
+    is_retryable = True
+
+
+class LeaseLost(Stopped):
+    code = "lease_lost"
+
+
+class ShuttingDown(Stopped):
+    code = "shutting_down"

@@ -1,0 +1,33 @@
+"""A short name for the exact contents of a model folder."""
+
+import hashlib
+from pathlib import Path
+
+_SAMPLE_BYTES = 1 << 20
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """16 hex digits over every file's path, size, head and tail (1 MiB each).
+
+    Head and tail of a weights file hold its header and about a million trained
+    values, so two trainings differ there; hashing gigabytes whole at every
+    start would cost minutes and tell no more.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.endswith(".md"):
+            digest.update(
+                f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode()
+            )
+            digest.update(_sample(path))
+    return digest.hexdigest()[:16]
+
+
+def _sample(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE_BYTES)
+        size = path.stat().st_size
+        if size <= _SAMPLE_BYTES:
+            return head
+        file.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
+        return head + file.read()

@@ -1,0 +1,28 @@
+"""What a worker holds while it works on one stage of one job."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from myriad.job import Stage
+from myriad.params import GenerationParams
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Filled by the claim from the job's row; `attempt` is the fencing token.
+
+    Whoever commits must name the attempt; a later claim bumps it, so a worker
+    that was thought dead can never write over its successor.
+    """
+
+    job_id: str
+    stage: Stage
+    attempt: int
+    tries: int
+    rewinds: int
+    model: str
+    params: GenerationParams
+    artifact_key: str | None
+    owner: str
+    created_at: datetime
+    metadata: dict[str, str]

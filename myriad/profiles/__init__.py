@@ -1,0 +1,1 @@
+"""pools.toml files that ship with Myriad."""

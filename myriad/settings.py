@@ -1,0 +1,106 @@
+"""The one table of settings: `MYRIAD_*` in the environment, read once, all errors at once."""
+
+from functools import cached_property
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from myriad.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Bytes = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseSettings):
+    """Process settings. Nothing else in Myriad reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="MYRIAD_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".myriad"), description="Folder of everything this machine keeps.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under home.")
+    redis_url: str = Field("", description="Broker URL; empty: `myriad up` embeds a Valkey.")
+    storage_url: str = Field("", description="`s3://bucket/prefix` or a folder; empty: home.")
+    s3_endpoint_url: str = Field("", description="S3-compatible endpoint, as workers see it.")
+    s3_public_endpoint_url: str = Field("", description="The same endpoint, as users see it.")
+    s3_region: str = Field("us-east-1", description="Region in S3 signatures.")
+    catalog: Path | None = Field(None, description="catalog.toml of models; empty: the bundled.")
+    pools: Path | None = Field(None, description="pools.toml of the farm; empty: one laptop pool.")
+
+    host: str = Field("127.0.0.1", description="Address the web front end listens on.")
+    port: int = Field(8600, ge=1, le=65_535, description="Port the web front end listens on.")
+    public_url: str = Field("", description="Base of links in answers; empty: the request's own.")
+    web_threads: int = Field(16, ge=1, le=256, description="Threads of the web process.")
+    max_body_bytes: Bytes = Field(2_000_000, description="Largest request body that is read.")
+    secret: SecretStr = Field(SecretStr(""), description="Signs links and forms; empty: a file.")
+    link_ttl_s: Seconds = Field(900, description="How long a signed picture link lasts.")
+    wait_max_s: Seconds = Field(60, description="Longest `Prefer: wait` that is honoured.")
+
+    lease_s: Seconds = Field(20, description="A worker silent this long has lost its job.")
+    redispatch_s: Seconds = Field(15, description="A published hint not claimed by then is lost.")
+    janitor_interval_s: Seconds = Field(1, description="How often the janitor looks.")
+    retry_delay_s: float = Field(1, ge=0, description="Wait before a failed stage runs again.")
+    max_tries: int = Field(3, ge=1, le=100, description="Tries of one stage before the job fails.")
+    artifact_ttl_s: Seconds = Field(3600, description="Lifetime of a stage's output in Redis.")
+    artifact_inline_bytes: Bytes = Field(
+        4_194_304, description="Larger stage outputs travel through object storage."
+    )
+    idempotency_ttl_s: Seconds = Field(86_400, description="How long an Idempotency-Key binds.")
+    shared_cache: bool = Field(False, description="API keys may be answered by others' results.")
+
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Networks (CIDR, comma separated) webhooks may reach though private."
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="`whsec_…` that signs webhooks; empty: a file under home."
+    )
+    webhook_timeout_s: Seconds = Field(15, description="Longest wait for a webhook's receiver.")
+
+    device: str = Field("", description="Overrides the device of every pool (`cpu`, `cuda:0` …).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe line that is logged."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="Shape of log lines.")
+
+    @field_validator("webhook_allow", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        networks = tuple(part.strip() for part in value.split(",") if part.strip())
+        for network in networks:
+            ip_network(network)
+        return networks
+
+    @cached_property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database in force."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'myriad.db'}"
+
+    @cached_property
+    def redis(self) -> str:
+        """URL of the broker in force."""
+        return self.redis_url or "redis://127.0.0.1:6379/0"
+
+    @cached_property
+    def storage(self) -> str:
+        """`s3://…` or an absolute folder."""
+        return self.storage_url or str(self.home.absolute() / "storage")
+
+
+def load_settings() -> Settings:
+    """Read the environment once.
+
+    Raises:
+        ConfigError: naming every variable with a bad value, not only the first.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"  MYRIAD_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise ConfigError("settings that cannot be used:\n" + "\n".join(lines)) from error

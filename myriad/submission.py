@@ -1,0 +1,44 @@
+"""What a door hands in: a checked request that is ready to become a job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from myriad.cache_key import CacheKey, cache_key
+from myriad.catalog import Model
+from myriad.job import EventKind
+from myriad.params import GenerationParams
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request, validated. `scope` is the caller's name in caches and idempotency keys.
+
+    `seed_given` is False when any seed will do; `use_cache` False forces a fresh
+    run. `request_hash` tells two bodies under one `idempotency_key` apart.
+    """
+
+    model: Model
+    params: GenerationParams
+    seed_given: bool
+    use_cache: bool = True
+    priority: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook: str | None = None
+    webhook_events_filter: tuple[EventKind, ...] = tuple(EventKind)
+    api_key_id: str | None = None
+    is_cache_shared: bool = False
+    idempotency_key: str | None = None
+    request_hash: str = ""
+
+    @property
+    def scope(self) -> str:
+        return self.api_key_id or ""
+
+    @property
+    def keys(self) -> CacheKey:
+        return cache_key(self.params, self.model, "" if self.is_cache_shared else self.scope)
+
+    @property
+    def flight_key(self) -> str:
+        """What identical requests in flight have in common."""
+        return self.keys.exact if self.seed_given else self.keys.any_seed

@@ -1,0 +1,11 @@
+"""Fixtures and the clean environment every test starts from."""
+
+import os
+
+os.environ.update(
+    HF_HUB_OFFLINE="1", DIFFUSERS_DISABLE_REMOTE_CODE="1", OMP_NUM_THREADS="1", TZ="UTC"
+)
+for _name in [name for name in os.environ if name.startswith(("MYRIAD_", "AWS_"))]:
+    del os.environ[_name]
+
+pytest_plugins = ["tests.services"]
