@@ -1,0 +1,152 @@
+"""Taking a stage of a job, and keeping it: compare-and-set with a fencing token."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, or_, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.outbox import record_event
+from myriad.db.tables import JobRow, StageRunRow
+from myriad.errors import WorkerLost
+from myriad.job import EventKind, JobState, Stage
+from myriad.lease import Lease
+from myriad.params import GenerationParams
+
+_SUSPECT_PAUSE = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who asks: a worker process, unique by name, of a pool, on a device."""
+
+    name: str
+    pool: str
+    device: str
+
+
+def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float) -> Lease | None:
+    """Take the stage if it is still to be done and nobody holds it, else None.
+
+    None means a stale or duplicate hint: acknowledge and forget. A job whose
+    last worker died is a suspect, and a worker holds one suspect at a time: so
+    a prompt that kills workers cannot use up the tries of its neighbours.
+    """
+    now = clock.now()
+    free = or_(JobRow.lease_until.is_(None), JobRow.lease_until < now)
+    is_suspect = JobRow.error_code == WorkerLost.code
+    taken = (
+        update(JobRow)
+        .where(
+            JobRow.id == job_id,
+            JobRow.stage == stage.value,
+            JobRow.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]),
+            JobRow.leader_id.is_(None),
+            free,
+            or_(is_suspect.is_not(True), ~_holds_suspect(by)),
+        )
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=JobRow.attempt + 1,
+            tries=JobRow.tries + 1,
+            lease_owner=by.name,
+            lease_until=now + timedelta(seconds=lease_s),
+        )
+        .returning(JobRow)
+    )
+    with db.write() as session:
+        job = session.scalar(taken)
+        if job is None:
+            _put_off_suspect(session, job_id, now)
+            return None
+        session.add(_stage_run(job, by, now))
+        if job.started_at is None:
+            _start(session, job, now)
+        return _lease(job, by)
+
+
+def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
+    """Extend these leases; returns the job ids still held. The others are lost for good."""
+    if not leases:
+        return set()
+    held = tuple_(JobRow.id, JobRow.attempt).in_([(item.job_id, item.attempt) for item in leases])
+    extended = (
+        update(JobRow)
+        .where(held, JobRow.state == JobState.RUNNING.value, JobRow.lease_owner.is_not(None))
+        .values(lease_until=clock.after(lease_s))
+        .returning(JobRow.id)
+        .execution_options(synchronize_session=False)
+    )
+    with db.write() as session:
+        return set(session.scalars(extended))
+
+
+def _holds_suspect(by: Claimant) -> ColumnElement[bool]:
+    held = aliased(JobRow)
+    return (
+        select(held.id)
+        .where(
+            held.lease_owner == by.name,
+            held.state == JobState.RUNNING.value,
+            held.error_code == WorkerLost.code,
+        )
+        .exists()
+    )
+
+
+def _put_off_suspect(session: Session, job_id: str, now: datetime) -> None:
+    """Its hint is spent though its turn has not come: let another come soon."""
+    session.execute(
+        update(JobRow)
+        .where(
+            JobRow.id == job_id,
+            JobRow.lease_until.is_(None),
+            JobRow.error_code == WorkerLost.code,
+        )
+        .values(dispatch_due=now + _SUSPECT_PAUSE)
+    )
+
+
+def _start(session: Session, job: JobRow, now: datetime) -> None:
+    """The first claim: the job, and all that wait for its run, are running now."""
+    waiting = select(JobRow).where(
+        JobRow.leader_id == job.id, JobRow.state == JobState.QUEUED.value
+    )
+    for starting in (job, *session.scalars(waiting)):
+        starting.state = JobState.RUNNING.value
+        starting.started_at = now
+        record_event(session, starting, EventKind.START, now)
+
+
+def _stage_run(job: JobRow, by: Claimant, now: datetime) -> StageRunRow:
+    return StageRunRow(
+        job_id=job.id,
+        attempt=job.attempt,
+        stage=job.stage,
+        model=job.model,
+        pool=by.pool,
+        worker=by.name,
+        device=by.device,
+        started_at=now,
+        outcome="running",
+    )
+
+
+def _lease(job: JobRow, by: Claimant) -> Lease:
+    before = Stage(job.stage).previous
+    return Lease(
+        job_id=job.id,
+        stage=Stage(job.stage),
+        attempt=job.attempt,
+        tries=job.tries,
+        rewinds=job.rewinds,
+        model=job.model,
+        params=GenerationParams.from_json(job.params),
+        artifact_key=job.artifact_keys.get(before.value) if before else None,
+        owner=by.name,
+        created_at=job.created_at,
+        metadata=job.labels,
+    )

@@ -1,0 +1,127 @@
+"""Ending a stage: every verb names the lease's attempt, so a zombie changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from myriad import clock
+from myriad.db import outcome
+from myriad.db.database import Database
+from myriad.db.tables import ImageRow, JobRow, StageRunRow
+from myriad.errors import MyriadError
+from myriad.job import JobState, Stage
+from myriad.lease import Lease
+
+
+@dataclass(frozen=True)
+class RetryRule:
+    """How often one stage may be tried, and the pause before each further try (seconds)."""
+
+    max_tries: int = 3
+    delay_s: float = 1.0
+
+
+def advance(db: Database, lease: Lease, artifact_key: str) -> bool:
+    """Hand the job to its next stage. False: the lease was lost and nothing changed."""
+    following = lease.stage.next
+    if following is None:
+        raise ValueError(f"{lease.stage} is the last stage; use `finish`")
+    with db.write() as session:
+        job = _held(session, lease)
+        if job is None:
+            return False
+        job.stage, job.tries = following.value, 0
+        job.error_code = job.error_message = None
+        job.artifact_keys = {**job.artifact_keys, lease.stage.value: artifact_key}
+        _let_go(job, clock.now())
+        _close_run(session, lease, "succeeded")
+        return True
+
+
+def finish(db: Database, lease: Lease, images: Sequence[ImageRow]) -> bool:
+    """End the job with its pictures. False: the lease was lost and nothing changed."""
+    with db.write() as session:
+        job = _held(session, lease)
+        if job is None:
+            return False
+        _close_run(session, lease, "succeeded")
+        outcome.succeed(session, job, images, clock.now())
+        return True
+
+
+def give_up(db: Database, lease: Lease, error: MyriadError, rule: RetryRule) -> bool:
+    """Keep the error; try the stage again later, or fail the job if that cannot help."""
+    with db.write() as session:
+        job = _held(session, lease)
+        if job is None:
+            return False
+        _close_run(session, lease, error.code)
+        retry_or_fail(session, job, error, rule)
+        return True
+
+
+def hand_back(db: Database, lease: Lease) -> bool:
+    """Return an unfinished stage that was nobody's fault (shutdown): it is due at once."""
+    with db.write() as session:
+        job = _held(session, lease)
+        if job is None:
+            return False
+        job.tries -= 1
+        _let_go(job, clock.now())
+        _close_run(session, lease, "handed_back")
+        return True
+
+
+def rewind(db: Database, lease: Lease) -> bool:
+    """The stage's input is gone: do the stage that makes it again, however often it takes."""
+    with db.write() as session:
+        job = _held(session, lease)
+        if job is None:
+            return False
+        making = lease.stage.previous or Stage.ENCODE
+        job.stage, job.tries, job.rewinds = making.value, 0, job.rewinds + 1
+        job.artifact_keys = {k: v for k, v in job.artifact_keys.items() if k != making.value}
+        _let_go(job, clock.now())
+        _close_run(session, lease, "rewound")
+        return True
+
+
+def retry_or_fail(session: Session, job: JobRow, error: MyriadError, rule: RetryRule) -> None:
+    """Queue the job's stage again while tries are left, else end it with the error."""
+    if error.is_retryable and job.tries < rule.max_tries:
+        job.error_code, job.error_message = error.code, error.message
+        job.state = JobState.QUEUED.value
+        _let_go(job, clock.after(rule.delay_s * job.tries))
+    else:
+        outcome.fail(session, job, error.code, error.message, clock.now())
+
+
+def _held(session: Session, lease: Lease) -> JobRow | None:
+    query = (
+        select(JobRow)
+        .where(
+            JobRow.id == lease.job_id,
+            JobRow.attempt == lease.attempt,
+            JobRow.stage == lease.stage.value,
+            JobRow.state == JobState.RUNNING.value,
+            JobRow.lease_owner == lease.owner,
+        )
+        .with_for_update()
+    )
+    return session.scalar(query)
+
+
+def _let_go(job: JobRow, due: datetime) -> None:
+    job.lease_owner = job.lease_until = None
+    job.dispatch_due = due
+
+
+def _close_run(session: Session, lease: Lease, how: str) -> None:
+    session.execute(
+        update(StageRunRow)
+        .where(StageRunRow.job_id == lease.job_id, StageRunRow.attempt == lease.attempt)
+        .values(finished_at=clock.now(), outcome=how)
+    )

@@ -1,0 +1,96 @@
+"""Webhook deliveries as rows with due times, taken one lease at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Update, or_, select, update
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.tables import WebhookDeliveryRow
+from myriad.job import EventKind
+from myriad.webhook import Receipt
+
+_ERROR_CHARS = 500
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One try at telling one address of one event; `tries` counts this one."""
+
+    id: str
+    job_id: str
+    kind: EventKind
+    sequence: int
+    url: str
+    tries: int
+
+
+def take_deliveries(db: Database, *, limit: int, lease_s: float) -> list[Delivery]:
+    """Deliveries due now, held for `lease_s` so that no other sender takes them too."""
+    now = clock.now()
+    due = (
+        select(WebhookDeliveryRow)
+        .where(
+            WebhookDeliveryRow.state == "pending",
+            WebhookDeliveryRow.next_attempt_at <= now,
+            or_(WebhookDeliveryRow.lease_until.is_(None), WebhookDeliveryRow.lease_until < now),
+        )
+        .order_by(WebhookDeliveryRow.next_attempt_at, WebhookDeliveryRow.sequence)
+    )
+    with db.read() as session:
+        if session.scalar(due.limit(1)) is None:
+            return []
+    with db.write() as session:
+        rows = list(session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
+        for row in rows:
+            row.lease_until = clock.after(lease_s)
+            row.tries += 1
+        return [_delivery(row) for row in rows]
+
+
+def settle_delivery(
+    db: Database,
+    delivery: Delivery,
+    receipt: Receipt,
+    next_delay: Callable[[int], timedelta | None],
+) -> None:
+    """Write down what came of a try: delivered, due again, gone or given up."""
+    now = clock.now()
+    with db.write() as session:
+        row = session.get(WebhookDeliveryRow, delivery.id, with_for_update=True)
+        if row is None or row.state != "pending" or row.tries != delivery.tries:
+            return  # another sender took it over and has the say
+        row.lease_until, row.last_status = None, receipt.status
+        row.last_error = receipt.error[:_ERROR_CHARS] if receipt.error else None
+        pause = next_delay(delivery.tries)
+        if receipt.is_delivered:
+            row.state, row.delivered_at = "delivered", now
+        elif receipt.is_gone:
+            row.state = "gone"
+            session.execute(_pending_of(delivery).values(state="gone"))
+        elif pause is None:
+            row.state = "given_up"
+        else:
+            row.next_attempt_at = now + pause
+
+
+def _pending_of(delivery: Delivery) -> Update:
+    """A receiver that said 410 wants nothing more of this job."""
+    return update(WebhookDeliveryRow).where(
+        WebhookDeliveryRow.job_id == delivery.job_id,
+        WebhookDeliveryRow.url == delivery.url,
+        WebhookDeliveryRow.state == "pending",
+    )
+
+
+def _delivery(row: WebhookDeliveryRow) -> Delivery:
+    return Delivery(
+        id=row.id,
+        job_id=row.job_id,
+        kind=EventKind(row.kind),
+        sequence=row.sequence,
+        url=row.url,
+        tries=row.tries,
+    )

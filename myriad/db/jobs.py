@@ -1,0 +1,178 @@
+"""Looking at jobs: one, or a page of them, as records."""
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
+from sqlalchemy.orm import Session
+
+from myriad.db.database import Database
+from myriad.db.tables import ImageRow, JobRow, StageRunRow
+from myriad.errors import InvalidRequest, NotFound
+from myriad.job import CacheOutcome, JobState, Stage
+from myriad.record import ImageRecord, JobPage, JobRecord
+
+
+def find_job(db: Database, job_id: str, *, scope: str | None) -> JobRecord:
+    """The caller's job. `scope` is an API key's id, "" for callers without one, None for any.
+
+    Raises NotFound for jobs that are not there or another's: the two look alike.
+    """
+    with db.read() as session:
+        job = session.scalar(select(JobRow).where(JobRow.id == job_id, visible(scope)))
+        if job is None:
+            raise NotFound(f"no job {job_id}")
+        return _records(session, [job])[0]
+
+
+def list_jobs(
+    db: Database,
+    *,
+    scope: str | None,
+    state: JobState | None = None,
+    model: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> JobPage:
+    """The caller's jobs, newest first. Raises InvalidRequest for a cursor we did not make."""
+    query = select(JobRow).where(visible(scope))
+    if state:
+        query = query.where(JobRow.state == state.value)
+    if model:
+        query = query.where(JobRow.model == model)
+    if cursor:
+        query = query.where(tuple_(JobRow.created_at, JobRow.id) < _read_cursor(cursor))
+    query = query.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit + 1)
+    with db.read() as session:
+        rows = session.scalars(query).all()
+        page = rows[:limit]
+        return JobPage(
+            jobs=tuple(_records(session, page)),
+            cursor=_cursor(page[-1]) if len(rows) > limit else None,
+        )
+
+
+def artifact_keys_of(db: Database, job_id: str) -> list[str]:
+    """Where the job's finished stages left their outputs."""
+    with db.read() as session:
+        job = session.get(JobRow, job_id)
+        return list(job.artifact_keys.values()) if job else []
+
+
+def visible(scope: str | None) -> ColumnElement[bool]:
+    """Which jobs a caller may see."""
+    if scope is None:
+        return true()
+    return JobRow.api_key_id == scope if scope else JobRow.api_key_id.is_(None)
+
+
+def _records(session: Session, jobs: Sequence[JobRow]) -> list[JobRecord]:
+    images = _images(session, [job.id for job in jobs])
+    seconds = _stage_seconds(session, [job.leader_id or job.id for job in jobs])
+    return [
+        _record(
+            job,
+            images[job.id],
+            seconds[job.leader_id or job.id],
+            _queue_position(session, job) if job.state == JobState.QUEUED.value else None,
+        )
+        for job in jobs
+    ]
+
+
+def _images(session: Session, job_ids: Sequence[str]) -> dict[str, list[ImageRecord]]:
+    query = (
+        select(ImageRow)
+        .where(ImageRow.job_id.in_(job_ids))
+        .order_by(ImageRow.job_id, ImageRow.index)
+    )
+    found: dict[str, list[ImageRecord]] = defaultdict(list)
+    for row in session.scalars(query):
+        found[row.job_id].append(
+            ImageRecord(
+                index=row.index,
+                storage_key=row.storage_key,
+                thumbnail_key=row.thumbnail_key,
+                sha256=row.sha256,
+                size_bytes=row.size_bytes,
+                content_type=row.content_type,
+                seed=row.seed,
+                width=row.width,
+                height=row.height,
+            )
+        )
+    return found
+
+
+def _stage_seconds(session: Session, job_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
+    query = select(StageRunRow).where(
+        StageRunRow.job_id.in_(job_ids), StageRunRow.outcome == "succeeded"
+    )
+    spent: dict[str, dict[Stage, float]] = defaultdict(dict)
+    for run in session.scalars(query):
+        if run.finished_at:
+            seconds = (run.finished_at - run.started_at).total_seconds()
+            stages = spent[run.job_id]
+            stages[Stage(run.stage)] = stages.get(Stage(run.stage), 0.0) + seconds
+    return spent
+
+
+def _queue_position(session: Session, job: JobRow) -> int:
+    work = session.get(JobRow, job.leader_id) if job.leader_id else job
+    if work is None:
+        return 0
+    earlier = tuple_(JobRow.created_at, JobRow.id) < (work.created_at, work.id)
+    ahead = select(func.count()).where(
+        JobRow.state == JobState.QUEUED.value,
+        JobRow.leader_id.is_(None),
+        or_(JobRow.priority > work.priority, and_(JobRow.priority == work.priority, earlier)),
+    )
+    return session.scalar(ahead) or 0
+
+
+def _cursor(job: JobRow) -> str:
+    text = f"{job.created_at.isoformat()} {job.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> Any:
+    try:
+        moment, job_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").split()
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            raise ValueError("naive time")
+    except (ValueError, UnicodeError, binascii.Error) as error:
+        raise InvalidRequest("is not a cursor of this list", field="cursor") from error
+    else:
+        return (at, job_id)
+
+
+def _record(
+    job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float], position: int | None
+) -> JobRecord:
+    return JobRecord(
+        id=job.id,
+        api_key_id=job.api_key_id,
+        state=JobState(job.state),
+        stage=Stage(job.stage),
+        model=job.model,
+        params=job.params,
+        priority=job.priority,
+        metadata=job.labels,
+        cache=CacheOutcome(job.cache),
+        work_id=job.leader_id or job.id,
+        attempt=job.attempt,
+        images=tuple(images),
+        stage_seconds=dict(seconds),
+        queue_position=position,
+        error_code=job.error_code,
+        error_message=job.error_message,
+        webhook=job.webhook,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+    )

@@ -1,0 +1,23 @@
+"""Forgetting what has had its day."""
+
+from sqlalchemy import delete, select
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.tables import IdempotencyKeyRow, JobRow
+from myriad.job import LIVE_STATES
+
+
+def forget_idempotency_keys(db: Database) -> None:
+    """Drop bindings past their time."""
+    with db.write() as session:
+        session.execute(delete(IdempotencyKeyRow).where(IdempotencyKeyRow.expires_at < clock.now()))
+
+
+def live_jobs_among(db: Database, job_ids: set[str]) -> set[str]:
+    """Those of `job_ids` that have not ended: their artifacts are still wanted."""
+    query = select(JobRow.id).where(
+        JobRow.id.in_(job_ids), JobRow.state.in_([state.value for state in LIVE_STATES])
+    )
+    with db.read() as session:
+        return set(session.scalars(query))

@@ -1,0 +1,64 @@
+"""The register of live workers: who is there, with how many slots, holding which models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+
+from myriad import clock
+from myriad.db.claim import Claimant
+from myriad.db.database import Database
+from myriad.db.tables import WorkerRow
+
+_FORGET_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """One worker process; `models` are resident on `device` as of `seen_at`."""
+
+    name: str
+    pool: str
+    device: str
+    slots: int
+    models: tuple[str, ...]
+    started_at: datetime
+    seen_at: datetime
+
+
+def report_worker(db: Database, who: Claimant, slots: int, models: Sequence[str]) -> None:
+    """Say that the worker is alive, and forget those silent for long."""
+    now = clock.now()
+    with db.write() as session:
+        row = session.get(WorkerRow, who.name)
+        if row is None:
+            row = WorkerRow(name=who.name, pool=who.pool, device=who.device, started_at=now)
+            session.add(row)
+        row.slots, row.models, row.seen_at = slots, list(models), now
+        session.execute(delete(WorkerRow).where(WorkerRow.seen_at < now - _FORGET_AFTER))
+
+
+def forget_worker(db: Database, name: str) -> None:
+    """The worker left in good order."""
+    with db.write() as session:
+        session.execute(delete(WorkerRow).where(WorkerRow.name == name))
+
+
+def live_workers(db: Database, *, within_s: float) -> list[WorkerRecord]:
+    """Workers that reported within the last `within_s` seconds."""
+    since = clock.now() - timedelta(seconds=within_s)
+    query = select(WorkerRow).where(WorkerRow.seen_at >= since).order_by(WorkerRow.name)
+    with db.read() as session:
+        return [
+            WorkerRecord(
+                name=row.name,
+                pool=row.pool,
+                device=row.device,
+                slots=row.slots,
+                models=tuple(row.models),
+                started_at=row.started_at,
+                seen_at=row.seen_at,
+            )
+            for row in session.scalars(query)
+        ]
