@@ -1,0 +1,93 @@
+"""What every process of a farm needs, opened once from the settings."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from redis import Redis
+
+from myriad import clock
+from myriad.artifact import ArtifactStore
+from myriad.catalog import Catalog, load_catalog
+from myriad.db.commit import RetryRule
+from myriad.db.database import Database
+from myriad.errors import ConfigError
+from myriad.hints import Hints
+from myriad.link import sign_link
+from myriad.pool import Pool, load_pools
+from myriad.record import ImageRecord
+from myriad.redis_client import connect_redis
+from myriad.secret import load_secret, load_webhook_secret
+from myriad.settings import Settings
+from myriad.storage import open_storage
+from myriad.storage.base import Storage
+
+
+@dataclass(frozen=True)
+class Farm:
+    """Open doors and read tables; nothing here connects before it is used."""
+
+    settings: Settings
+    catalog: Catalog
+    pools: tuple[Pool, ...]
+    db: Database
+    redis: Redis
+    storage: Storage
+    hints: Hints
+    artifacts: ArtifactStore
+    secret: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+    @property
+    def retry_rule(self) -> RetryRule:
+        return RetryRule(self.settings.max_tries, self.settings.retry_delay_s)
+
+    @property
+    def base_url(self) -> str:
+        """Where the farm is reached when no request tells."""
+        return self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+
+    def picture_url(self, image: ImageRecord, base_url: str) -> str:
+        """A short-lived address of the picture: presigned S3, or a signed link of our own."""
+        ttl = timedelta(seconds=self.settings.link_ttl_s)
+        key = image.storage_key
+        direct = self.storage.presigned_url(key, ttl=ttl, content_type=image.content_type)
+        if direct:
+            return direct
+        token = sign_link(self.secret, key, clock.now() + ttl)
+        return f"{base_url.rstrip('/')}/files/{token}"
+
+    def close(self) -> None:
+        """Give back connections."""
+        self.db.close()
+        self.redis.close()
+
+
+def open_farm(settings: Settings) -> Farm:
+    """Raises ConfigError when catalogue, pools or secrets cannot be used together."""
+    catalog, pools = load_catalog(settings.catalog), load_pools(settings.pools)
+    _check_models(catalog, pools)
+    redis = connect_redis(settings.redis)
+    storage = open_storage(settings)
+    return Farm(
+        settings=settings,
+        catalog=catalog,
+        pools=pools,
+        db=Database(settings.database),
+        redis=redis,
+        storage=storage,
+        hints=Hints(redis),
+        artifacts=ArtifactStore(
+            redis, storage, settings.artifact_ttl_s, settings.artifact_inline_bytes
+        ),
+        secret=load_secret(settings.secret, settings.home / "secret"),
+        webhook_secret=load_webhook_secret(
+            settings.webhook_secret, settings.home / "webhook-secret"
+        ),
+    )
+
+
+def _check_models(catalog: Catalog, pools: tuple[Pool, ...]) -> None:
+    for pool in pools:
+        for name in pool.models:
+            if name != "*" and name not in catalog:
+                raise ConfigError(f"pool {pool.name} names model {name!r}, not in the catalogue")

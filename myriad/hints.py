@@ -1,0 +1,65 @@
+"""What may be lost without harm, over Redis: progress, and word of a cancel."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+_PROGRESS = "myriad:progress:"
+_CANCELS = "myriad:cancel"
+_PROGRESS_TTL_S = 3600
+_LISTEN_S = 0.5
+_PAUSE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Hints:
+    """Best effort both ways: SQL stays the truth, and no method raises when Redis is away."""
+
+    def __init__(self, redis_client: Redis) -> None:
+        self._redis = redis_client
+
+    def set_progress(self, job_id: str, fraction: float) -> None:
+        """The fraction 0..1 of the job's current stage."""
+        try:
+            self._redis.set(_PROGRESS + job_id, f"{fraction:.4f}", ex=_PROGRESS_TTL_S)
+        except RedisError as error:
+            _log.debug("progress_not_told", job=job_id, error=str(error))
+
+    def progress(self, job_id: str) -> float:
+        """The last fraction told, 0.0 if none."""
+        try:
+            value = self._redis.get(_PROGRESS + job_id)
+        except RedisError:
+            return 0.0
+        return float(value) if isinstance(value, bytes) else 0.0
+
+    def announce_cancel(self, job_id: str) -> None:
+        """Spare a worker the steps it would do until it next renews its lease."""
+        try:
+            self._redis.publish(_CANCELS, job_id)
+        except RedisError as error:
+            _log.debug("cancel_not_announced", job=job_id, error=str(error))
+
+    def listen_for_cancels(self, heard: Callable[[str], None], stop: Event) -> Thread:
+        """Call `heard(job_id)` for every announcement until `stop`; a started daemon thread."""
+        thread = Thread(target=self._listen, args=(heard, stop), name="cancels", daemon=True)
+        thread.start()
+        return thread
+
+    def _listen(self, heard: Callable[[str], None], stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                with self._redis.pubsub(  # type: ignore[no-untyped-call]
+                    ignore_subscribe_messages=True
+                ) as channel:
+                    channel.subscribe(_CANCELS)
+                    while not stop.is_set():
+                        message = channel.get_message(timeout=_LISTEN_S)
+                        if message and message["type"] == "message":
+                            heard(message["data"].decode())
+            except (RedisError, OSError):
+                stop.wait(_PAUSE_S)

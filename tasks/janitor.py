@@ -1,0 +1,63 @@
+"""The janitor process: takes jobs back from the dead, re-sends lost hints, sweeps leftovers."""
+
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+
+from myriad import clock
+from myriad.artifact import STORAGE_PREFIX
+from myriad.db.due import reclaim_expired
+from myriad.db.sweep import forget_idempotency_keys, live_jobs_among
+from myriad.farm import Farm, open_farm
+from myriad.log import set_up_logging
+from myriad.settings import load_settings
+from tasks.app import create_celery
+from tasks.dispatch import Dispatcher
+from tasks.loop import repeat, stop_on_signals
+
+_SWEEP_EVERY_S = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Janitor:
+    """Any number may run at once: each row is locked by whoever is at it."""
+
+    def __init__(self, farm: Farm, dispatcher: Dispatcher) -> None:
+        self._farm, self._dispatcher = farm, dispatcher
+        self._sweep_due = monotonic() + _SWEEP_EVERY_S
+
+    def run(self) -> bool:
+        """One round; True if there may be more to do at once."""
+        lost = reclaim_expired(self._farm.db, self._farm.retry_rule)
+        if lost:
+            _log.warning("leases_expired", jobs=lost)
+        self._dispatcher.run()
+        if monotonic() >= self._sweep_due:
+            self._sweep_due = monotonic() + _SWEEP_EVERY_S
+            self.sweep()
+        return False
+
+    def sweep(self) -> None:
+        """Forget old idempotency keys, and stored artifacts whose job has ended."""
+        forget_idempotency_keys(self._farm.db)
+        old = clock.now() - timedelta(seconds=self._farm.settings.artifact_ttl_s)
+        for key, modified in self._farm.storage.list_keys(STORAGE_PREFIX):
+            job_id = key.removeprefix(STORAGE_PREFIX).split("-")[0]
+            if modified < old and not live_jobs_among(self._farm.db, {job_id}):
+                self._farm.storage.delete(key)
+
+
+def main() -> None:
+    settings = load_settings()
+    set_up_logging(settings)
+    farm = open_farm(settings)
+    janitor = Janitor(farm, Dispatcher(farm, create_celery(settings)))
+    stop = stop_on_signals()
+    repeat(janitor.run, interval_s=settings.janitor_interval_s, stop=stop)
+    farm.close()
+
+
+if __name__ == "__main__":
+    main()
