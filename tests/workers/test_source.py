@@ -1,0 +1,134 @@
+"""Only safetensors of the right family are loaded; nothing in a folder ever runs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from myriad.catalog import Catalog, Model
+from myriad.errors import ModelNotLoadable
+from myriad.job import Stage
+from tests.workers.stage import MakeRunner
+
+Preload = Callable[..., None]
+
+
+@pytest.fixture
+def folder(folders: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy of the sd model that a test may spoil."""
+    return copytree(folders["sd"], tmp_path / "copy")
+
+
+@pytest.fixture
+def preload(open_runner: MakeRunner) -> Preload:
+    def load(source: Path | str, *stages: Stage, **entry: Any) -> None:
+        model = Model(**{"name": "copy", "family": "sd", "source": str(source), **entry})
+        open_runner(*stages, models=Catalog((model,))).preload("copy")
+
+    return load
+
+
+def edit_json(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize("name", ["unet/weights.bin", "old.ckpt", "vae/x.PT", "a/b/c.pkl"])
+def test_a_folder_with_a_pickle_is_refused(folder: Path, preload: Preload, name: str) -> None:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ModelNotLoadable, match=f"{file.name} in folder .* is a pickle"):
+        preload(folder)
+
+
+@pytest.mark.parametrize("name", ["unet/modeling.py", "pipeline.py", "kernel.so"])
+def test_a_folder_with_code_is_refused(folder: Path, preload: Preload, name: str) -> None:
+    (folder / name).write_text("raise SystemExit")
+    with pytest.raises(ModelNotLoadable, match="is code"):
+        preload(folder)
+
+
+@pytest.mark.parametrize("name", ["unet/config.json", "tokenizer/tokenizer_config.json"])
+def test_an_auto_map_is_refused(folder: Path, preload: Preload, name: str) -> None:
+    edit_json(folder / name, auto_map={"AutoModel": "evil--modeling.Evil"})
+    with pytest.raises(ModelNotLoadable, match="auto_map"):
+        preload(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"_class_name": "FluxPipeline"}, "holds a FluxPipeline, but family sd takes a Stable"),
+        ({"_class_name": ["my_pipeline", "Mine"]}, "family sd takes"),
+        ({"unet": ["my_unet", "Mine"]}, r"custom code \(my_unet\)"),
+    ],
+)
+def test_an_index_that_does_not_suit_the_family_is_refused(
+    folder: Path, preload: Preload, values: dict[str, Any], reason: str
+) -> None:
+    edit_json(folder / "model_index.json", **values)
+    with pytest.raises(ModelNotLoadable, match=reason):
+        preload(folder)
+
+
+def test_a_folder_without_an_index_is_refused(tmp_path: Path, preload: Preload) -> None:
+    with pytest.raises(ModelNotLoadable, match=r"has no model_index\.json that can be read"):
+        preload(tmp_path)
+
+
+def test_missing_weights_are_named(folder: Path, preload: Preload) -> None:
+    for file in (folder / "unet").glob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(ModelNotLoadable, match="model copy cannot be loaded: ") as found:
+        preload(folder, Stage.DENOISE)
+    assert str(folder) not in found.value.message
+    preload(folder, Stage.ENCODE)
+
+
+def test_damaged_weights_are_named(folder: Path, preload: Preload) -> None:
+    [file] = (folder / "unet").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(ModelNotLoadable, match="model copy cannot be loaded: Safetensor"):
+        preload(folder)
+
+
+def test_a_hidden_auto_map_is_refused(folder: Path, preload: Preload) -> None:
+    config = folder / "unet" / "config.json"
+    config.write_text(config.read_text().replace("{", '{"auto\\u005fmap": {},', 1))
+    with pytest.raises(ModelNotLoadable, match="auto_map"):
+        preload(folder)
+
+
+def test_an_unknown_family_is_named(folder: Path, preload: Preload) -> None:
+    with pytest.raises(ModelNotLoadable, match="no family 'wan'; there are: sd, sdxl"):
+        preload(folder, family="wan")
+
+
+def test_remote_code_is_off_whatever_the_environment_says() -> None:
+    name = "DIFFUSERS_DISABLE_REMOTE_CODE"
+    program = f"import os, workers; print(os.environ[{name!r}])"
+    environment = {**os.environ, name: "false"}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "1\n"
+
+
+def test_an_unreachable_hub_says_what_to_do(preload: Preload) -> None:
+    with pytest.raises(ModelNotLoadable, match=r"HF_ENDPOINT to a mirror.*local folder"):
+        preload("nobody/nothing", revision="0" * 40)
+
+
+def test_a_model_larger_than_the_pools_memory_is_refused_before_it_loads(
+    catalog: Catalog, open_runner: MakeRunner
+) -> None:
+    runner = open_runner(Stage.DENOISE, memory=100_000)
+    with pytest.raises(ModelNotLoadable, match=r"raise `memory` in pools\.toml"):
+        runner.preload("sd")
+    assert runner.held_models == ()

@@ -1,0 +1,37 @@
+"""`python -m workers POOL`: one worker process of that pool."""
+
+import os
+import sys
+
+from myriad.errors import ConfigError
+from myriad.farm import open_farm
+from myriad.log import set_up_logging
+from myriad.pool import find_pool
+from myriad.settings import load_settings
+
+
+def main(pool_name: str) -> None:
+    # Read by diffusers and huggingface_hub when they are imported, below.
+    os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
+    from tasks.worker import serve
+    from workers.runner import Runner
+
+    settings = load_settings()
+    set_up_logging(settings)
+    farm = open_farm(settings)
+    pool = find_pool(farm.pools, pool_name)
+    runner = Runner(farm.catalog, pool, settings.device)
+    try:
+        serve(farm, pool, runner, lambda: runner.held_models)
+    finally:
+        runner.close()
+        farm.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m workers POOL")
+    try:
+        main(sys.argv[1])
+    except ConfigError as error:
+        sys.exit(f"error: {error.message}")

@@ -1,0 +1,129 @@
+"""Finished images as PNG, WebP or JPEG bytes that carry their own recipe."""
+
+import base64
+import io
+import json
+import re
+import zlib
+from typing import Any, Final
+
+from PIL import Image as Images
+from PIL import UnidentifiedImageError
+from PIL.Image import Exif, Image
+from PIL.PngImagePlugin import PngInfo
+
+from myriad.params import GenerationParams
+from tasks.runner import Picture
+from workers.infotext import infotext
+
+CONTENT_TYPES: Final = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+THUMBNAIL_PX: Final = 256
+
+_EXIF_IFD: Final = 0x8769
+_USER_COMMENT: Final = 0x9286
+# A JPEG segment holds 65,533 bytes, of which XMP's own mark takes 29.
+_JPEG_SEGMENT_BYTES: Final = 65_500
+_RECIPE_BYTES: Final = 1 << 20
+_XMP_RECIPE: Final = re.compile(rb'myriad:job="([A-Za-z0-9+/=]*)"')
+# `trainedAlgorithmicMedia` is IPTC's word for "made by a generative model".
+_XMP: Final = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about=""'
+    ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    ' xmlns:myriad="urn:myriad:job"'
+    " Iptc4xmpExt:DigitalSourceType="
+    '"http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"'
+    ' myriad:job="{job}"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def make_picture(image: Image, model: str, params: GenerationParams, place: int) -> Picture:
+    """Image number `place` of a job, its metadata that of a one-image job of its own seed."""
+    seed = params.seeds[place]
+    own = params.model_copy(update={"seed": seed, "num_images": 1})
+    return Picture(
+        data=encode_image(image, model, own),
+        content_type=CONTENT_TYPES[params.output_format],
+        width=image.width,
+        height=image.height,
+        seed=seed,
+        thumbnail=thumbnail(image),
+    )
+
+
+def encode_image(image: Image, model: str, params: GenerationParams) -> bytes:
+    """The image in `params.output_format`; `read_metadata` restores model and params from it.
+
+    PNG carries text chunks `parameters` (infotext) and `myriad` (JSON); the others
+    carry the infotext in EXIF UserComment and the JSON in XMP. What exceeds a JPEG
+    segment, some ten thousand characters, is left out rather than cut.
+    """
+    text, recipe = infotext(model, params), _recipe(model, params)
+    buffer = io.BytesIO()
+    match params.output_format:
+        case "png":
+            image.save(buffer, "PNG", pnginfo=_png_info(text, recipe))
+        case "webp":
+            image.save(buffer, "WEBP", quality=90, exif=_exif(text), xmp=_xmp(recipe))
+        case "jpeg":
+            extras = {"exif": _exif(text), "xmp": _xmp(recipe)}
+            fitting = {
+                name: data for name, data in extras.items() if len(data) <= _JPEG_SEGMENT_BYTES
+            }
+            image.save(buffer, "JPEG", quality=92, subsampling=0, **fitting)
+    return buffer.getvalue()
+
+
+def read_metadata(data: bytes) -> tuple[str, GenerationParams] | None:
+    """The model and params a picture of ours was made with; None for any other bytes."""
+    try:
+        with Images.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:
+            recipe = image.info.get("myriad") or _from_xmp(image.info.get("xmp", b""))
+        values = json.loads(recipe)
+        model, params = values["model"], GenerationParams.from_json(values["params"])
+    except (UnidentifiedImageError, Images.DecompressionBombError, OSError, SyntaxError):
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+        return None
+    return (model, params) if isinstance(model, str) else None
+
+
+def thumbnail(image: Image) -> bytes:
+    """WebP of at most 256 px on the long side, without metadata."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=80)
+    return buffer.getvalue()
+
+
+def _recipe(model: str, params: GenerationParams) -> str:
+    """What restores the job, and nothing about whose it was."""
+    return json.dumps({"model": model, "params": params.to_json()})
+
+
+def _png_info(text: str, recipe: str) -> PngInfo:
+    info = PngInfo()
+    info.add_text("parameters", text)
+    info.add_text("myriad", recipe)
+    return info
+
+
+def _exif(text: str) -> bytes:
+    exif = Exif()
+    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
+    return exif.tobytes()
+
+
+def _xmp(recipe: str) -> bytes:
+    packed = base64.b64encode(zlib.compress(recipe.encode(), 9)).decode()
+    return _XMP.format(job=packed).encode()
+
+
+def _from_xmp(xmp: bytes) -> Any:
+    """The recipe inside an XMP packet, as bytes; ValueError if there is none."""
+    found = _XMP_RECIPE.search(xmp)
+    if not found:
+        raise ValueError("no recipe")
+    return zlib.decompressobj().decompress(base64.b64decode(found[1]), _RECIPE_BYTES)
