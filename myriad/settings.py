@@ -17,7 +17,9 @@ Bytes = Annotated[int, Field(ge=0)]
 class Settings(BaseSettings):
     """Process settings. Nothing else in Myriad reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="MYRIAD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MYRIAD_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     home: Path = Field(Path(".myriad"), description="Folder of everything this machine keeps.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under home.")

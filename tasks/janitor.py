@@ -14,7 +14,7 @@ from myriad.log import set_up_logging
 from myriad.settings import load_settings
 from tasks.app import create_celery
 from tasks.dispatch import Dispatcher
-from tasks.loop import repeat, stop_on_signals
+from tasks.loop import pulse_path, repeat, stop_on_signals
 
 _SWEEP_EVERY_S = 60.0
 
@@ -54,8 +54,12 @@ def main() -> None:
     set_up_logging(settings)
     farm = open_farm(settings)
     janitor = Janitor(farm, Dispatcher(farm, create_celery(settings)))
-    stop = stop_on_signals()
-    repeat(janitor.run, interval_s=settings.janitor_interval_s, stop=stop)
+    repeat(
+        janitor.run,
+        interval_s=settings.janitor_interval_s,
+        stop=stop_on_signals(),
+        pulse=pulse_path(settings.home, "janitor"),
+    )
     farm.close()
 
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 
 import structlog
@@ -19,13 +20,20 @@ def stop_on_signals() -> Event:
     return stop
 
 
-def repeat(work: Callable[[], bool], *, interval_s: float, stop: Event) -> None:
+def pulse_path(home: Path, name: str) -> Path:
+    """The file that the loop of that name touches at every round, for `tasks.health` to see."""
+    return home / "pulse" / name
+
+
+def repeat(work: Callable[[], bool], *, interval_s: float, stop: Event, pulse: Path) -> None:
     """Call `work` until `stop`, pausing `interval_s` whenever it found nothing to do.
 
     What Myriad names as an error (a database that is away) is logged and tried
     again; anything else ends the process, for the supervisor to see.
     """
+    pulse.parent.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
+        pulse.touch()
         try:
             is_busy = work()
         except MyriadError as error:

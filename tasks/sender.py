@@ -14,7 +14,7 @@ from myriad.log import set_up_logging
 from myriad.settings import load_settings
 from myriad.status import job_view
 from myriad.webhook import Sender, next_delay, sign
-from tasks.loop import repeat, stop_on_signals
+from tasks.loop import pulse_path, repeat, stop_on_signals
 
 _AT_ONCE = 8
 _POLL_S = 0.25
@@ -77,7 +77,12 @@ def main() -> None:
     set_up_logging(settings)
     farm = open_farm(settings)
     sender = WebhookSender(farm)
-    repeat(sender.run, interval_s=_POLL_S, stop=stop_on_signals())
+    repeat(
+        sender.run,
+        interval_s=_POLL_S,
+        stop=stop_on_signals(),
+        pulse=pulse_path(settings.home, "sender"),
+    )
     sender.close()
     farm.close()
 

@@ -10,7 +10,14 @@ from myriad.db import commit
 from myriad.db.claim import Claimant, claim
 from myriad.db.jobs import artifact_keys_of
 from myriad.db.tables import ImageRow
-from myriad.errors import ArtifactMissing, LeaseLost, MyriadError, ShuttingDown, StageFailed
+from myriad.errors import (
+    ArtifactMissing,
+    DatabaseUnavailable,
+    LeaseLost,
+    MyriadError,
+    ShuttingDown,
+    StageFailed,
+)
 from myriad.farm import Farm
 from myriad.job import Stage
 from myriad.lease import Lease
@@ -39,7 +46,17 @@ class StageWork:
         return self._heart.is_draining
 
     def do(self, job_id: str, stage: Stage) -> None:
-        """Do the stage if it is still to be done. Returns normally whatever became of it."""
+        """Do the stage if it is still to be done. Returns normally whatever became of it.
+
+        Without a database nothing can be marked: the row stays due, or its lease
+        runs out, and the janitor sees to it.
+        """
+        try:
+            self._claim_and_do(job_id, stage)
+        except DatabaseUnavailable as error:
+            _log.warning("stage_put_off", job=job_id, stage=stage.value, error=error.message)
+
+    def _claim_and_do(self, job_id: str, stage: Stage) -> None:
         with self._claiming:
             lease = claim(self._farm.db, job_id, stage, self._who, self._farm.settings.lease_s)
         if lease is None:

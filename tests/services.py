@@ -14,6 +14,7 @@ from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 
+from myriad.db.migrate import upgrade
 from myriad.embedded import EmbeddedValkey
 
 _IS_CI = os.environ.get("CI", "").lower() == "true"
@@ -74,17 +75,24 @@ def _postgres_server() -> Iterator[URL]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_url(_postgres_server: URL) -> Iterator[str]:
-    """SQLAlchemy URL of a new, empty PostgreSQL database."""
+@contextlib.contextmanager
+def _new_postgres(server: URL, template: str = "template1") -> Iterator[str]:
+    """A new database, by copy of `template`, dropped at the end."""
     name = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(_postgres_server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield _postgres_server.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def postgres_url(_postgres_server: URL) -> Iterator[str]:
+    """SQLAlchemy URL of a new, empty PostgreSQL database."""
+    with _new_postgres(_postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -93,3 +101,38 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _migrated_postgres(_postgres_server: URL) -> Iterator[str]:
+    """Name of a migrated database to copy: a tenth of a migration's time."""
+    with _new_postgres(_postgres_server) as url:
+        upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def migrated_sqlite_url(_migrated_sqlite: Path, tmp_path: Path) -> str:
+    """SQLAlchemy URL of a migrated SQLite database."""
+    shutil.copy(_migrated_sqlite, tmp_path / "test.db")
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture
+def migrated_postgres_url(_postgres_server: URL, _migrated_postgres: str) -> Iterator[str]:
+    """SQLAlchemy URL of a migrated PostgreSQL database."""
+    with _new_postgres(_postgres_server, template=_migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """SQLAlchemy URL of a migrated database, once for each dialect."""
+    return str(request.getfixturevalue(f"migrated_{request.param}_url"))

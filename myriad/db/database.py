@@ -24,6 +24,10 @@ _SQLITE_PRAGMAS = (
 )
 _POOL_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 5
+# A process frozen in mid-transaction must not hold its rows for longer than a lease.
+_POSTGRES_OPTIONS = (
+    "-c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c statement_timeout=30s"
+)
 
 
 class Database:
@@ -64,7 +68,11 @@ def _options(url: URL) -> dict[str, Any]:
         return common | {"connect_args": {"isolation_level": None}}
     return common | {
         "pool_pre_ping": True,
-        "connect_args": {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "myriad"},
+        "connect_args": {
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "application_name": "myriad",
+            "options": _POSTGRES_OPTIONS,
+        },
     }
 
 

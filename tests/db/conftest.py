@@ -6,13 +6,11 @@ import pytest
 
 from myriad.db.claim import Claimant
 from myriad.db.database import Database
-from myriad.db.migrate import upgrade
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
+def db(migrated_url: str) -> Iterator[Database]:
+    database = Database(migrated_url)
     yield database
     database.close()
 

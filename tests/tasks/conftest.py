@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from myriad.db.migrate import upgrade
 from myriad.embedded import EmbeddedValkey
 from myriad.farm import Farm, open_farm
 from myriad.settings import load_settings
@@ -25,14 +24,14 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 
 @pytest.fixture
 def environment(
-    tmp_path: Path, broker: EmbeddedValkey, database_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, broker: EmbeddedValkey, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """Settings with short times, for this process and those it starts."""
     catalog = tmp_path / "catalog.toml"
     catalog.write_text(TINY_CATALOG)
     values = {
         "MYRIAD_HOME": str(tmp_path / "home"),
-        "MYRIAD_DATABASE_URL": database_url,
+        "MYRIAD_DATABASE_URL": migrated_url,
         "MYRIAD_REDIS_URL": broker.url,
         "MYRIAD_CATALOG": str(catalog),
         "MYRIAD_LEASE_S": "2",
@@ -43,7 +42,6 @@ def environment(
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    upgrade(database_url)
     return values
 
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from sqlalchemy import text
 
 from myriad.db.cancel import cancel_job
 from myriad.db.jobs import find_job
@@ -15,6 +16,7 @@ from tests.processes import FAST_WORKER, JANITOR, Processes, wait_until
 from tests.tasks.jobs import assert_effects_once, count_final, post, post_many, wait_for
 
 JOBS = 50
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_fifty_jobs_with_nothing_going_wrong(farm: Farm, processes: Processes) -> None:
@@ -71,7 +73,11 @@ def test_a_frozen_worker_wakes_up_too_late(farm: Farm, processes: Processes) -> 
     processes.start(JANITOR)
     job_ids = post_many(farm, 20, steps=10)
     wait_until(lambda: count_final(farm) >= 4, what="progress")
-    frozen.send_signal(signal.SIGSTOP)
+    # SQLite's one write lock is the file's: a process stopped while it holds it stops
+    # every writer until it is killed. Holding it here says that it does not.
+    with farm.db.write() as session:
+        session.execute(text("SELECT 1"))
+        frozen.send_signal(signal.SIGSTOP)
     processes.start(FAST_WORKER)
     wait_for(farm, job_ids)
     frozen.send_signal(signal.SIGCONT)
