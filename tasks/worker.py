@@ -3,10 +3,12 @@
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Callable, Sequence
 
 import structlog
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import worker_shutting_down
 
 from myriad.db.claim import Claimant
@@ -53,6 +55,8 @@ def serve(
 
 
 def _consume(celery: Celery, pool: Pool, who: Claimant) -> None:
+    # It warns root of pickled messages; this app takes JSON alone.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = celery.Worker(
         pool="threads",
         concurrency=pool.concurrency,

@@ -11,8 +11,10 @@ from myriad.settings import load_settings
 
 
 def main(pool_name: str) -> None:
-    # Read by diffusers and huggingface_hub when they are imported, below.
+    # Read by diffusers and transformers when they are imported, below.
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
+    # It tells of optional packages that no stage here uses.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from tasks.worker import serve
     from workers.runner import Runner
 

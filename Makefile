@@ -1,0 +1,56 @@
+# Everything a contributor types. `make` alone prints the list below.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+# The prompt reaches the shell through the environment, letter by letter: quotes,
+# dollars and Chinese need no escaping.
+PROMPT ?= a red circle on a white background
+override PROMPT := $(value PROMPT)
+export PROMPT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format docs model migrate bench clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## Build .venv from constraints.txt (quick when up to date)
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Myriad needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[worker,dev]'
+	@touch $@
+
+run: setup ## Start the farm and draw PROMPT="…"; MYRIAD_PORT chooses the port
+	@$(BIN)/myriad up --prompt "$$PROMPT"
+
+test: setup ## Run every test
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, formatting, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup ## Rewrite the pages of docs/ that come from the code
+	$(BIN)/python -m myriad.reference docs
+
+model: setup ## Train the bundled model anew (hours; resumes)
+	$(BIN)/python -m model.train
+
+migrate: setup ## Bring the database up to date
+	$(BIN)/myriad migrate
+
+bench: setup ## Measure the farm against the bare pipeline, side by side
+	$(BIN)/python -m bench
+
+clean: ## Remove .venv and every cache; pictures and jobs under .myriad stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m myriad` is `myriad`."""
+
+from myriad.cli import main
+
+main()

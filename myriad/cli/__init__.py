@@ -1,0 +1,10 @@
+"""The `myriad` command."""
+
+from myriad.cli.commands import commands
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    commands()

@@ -1,0 +1,32 @@
+"""`myriad models`."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from myriad.cli.connection import connect, with_farm
+
+
+@click.command()
+@with_farm
+def models(url: str, key: str | None) -> None:
+    """List the models of a running farm; the first is the default."""
+    table = Table("name", "family", "size", "languages", "licence", "title", box=None)
+    with connect(url, key) as client:
+        for model in client.models():
+            table.add_row(*_row(model))
+    Console(markup=False).print(table)
+
+
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    defaults = model["defaults"]
+    return (
+        model["name"],
+        model["family"],
+        f"{defaults['width']}x{defaults['height']}",
+        " ".join(model["languages"]),
+        model["licence"],
+        model["title"],
+    )

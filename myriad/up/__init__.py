@@ -1,0 +1,1 @@
+"""A whole farm on one machine: its processes, kept running and stopped together."""

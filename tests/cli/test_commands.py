@@ -1,0 +1,156 @@
+"""What the commands print, and how they fail."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from myriad.cli.commands import PLACES, commands
+from myriad.client import Client
+from tests.processes import ROOT, wait_until
+
+
+def test_generate_prints_the_path_it_wrote(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "red.png"
+    asked = ["generate", "--url", farm_url, "-o", str(path), "--seed", "3", "红色 'circle' $x"]
+    done = cli.invoke(commands, asked)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{path}\n"
+    assert path.stat().st_size == 32
+
+
+def test_several_pictures_get_numbers(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:
+    asked = [
+        "generate",
+        "--url",
+        farm_url,
+        "-o",
+        str(tmp_path / "a.webp"),
+        "--num-images",
+        "2",
+        "x",
+    ]
+    done = cli.invoke(commands, asked)
+    assert done.stdout.split() == [str(tmp_path / "a-1.webp"), str(tmp_path / "a-2.webp")]
+    assert (tmp_path / "a-1.webp").read_bytes() != (tmp_path / "a-2.webp").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "code"),
+    [
+        (["--width", "7"], "error: width: ", 2),
+        (["--model", "none"], "error: model: must be one of tiny", 2),
+        (["-o", "x.gif"], "error: Invalid value for --output: must end in .png", 2),
+        (["--url", "ftp://x"], "error: Invalid value for --url: must start with http", 2),
+        (["--url", "http://127.0.0.1:1"], "error: no farm answers at http://127.0.0.1:1", 1),
+        (["-o", "/proc/x.png"], "error: /proc/x.png: ", 1),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    cli: CliRunner, farm_url: str, options: list[str], line: str, code: int
+) -> None:
+    failed = cli.invoke(commands, ["generate", "x", "--url", farm_url, *options])
+    assert failed.exit_code == code
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith(line)
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_failed_job_says_why(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:
+    failed = cli.invoke(
+        commands, ["generate", "nan", "--url", farm_url, "-o", str(tmp_path / "x.png")]
+    )
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1] == "error: the job failed: not a number"
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_ctrl_c_cancels_the_job(farm_url: str, tmp_path: Path) -> None:
+    prompt = f"for long {tmp_path.name}"
+    options = ("--url", farm_url, "--steps", "150", "-o", str(tmp_path / "x.png"))
+    argv = (sys.executable, "-m", "myriad", "generate", prompt, *options)
+    with (
+        Client(farm_url) as client,
+        subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as drawing,
+    ):
+        wait_until(lambda: any(_is_of(job, prompt) for job in client.jobs("running")))
+        drawing.send_signal(signal.SIGINT)
+        _, said = drawing.communicate()
+        assert drawing.returncode == 130
+        assert said.endswith("error: interrupted\n")
+        (job,) = (job for job in client.jobs() if _is_of(job, prompt))
+        assert job["status"] == "canceled"
+
+
+def test_jobs_lists_and_filters(cli: CliRunner, farm_url: str) -> None:
+    with Client(farm_url) as client:
+        job_id = client.submit("a [red] circle", seed=1)["id"]
+        client.wait(job_id)
+    table = cli.invoke(commands, ["jobs", "--url", farm_url]).stdout
+    assert re.search(rf"{job_id} +succeeded .* a \[red\] circle", table)
+    lines = cli.invoke(commands, ["jobs", "--url", farm_url, "--json", "--status", "succeeded"])
+    assert {json.loads(line)["status"] for line in lines.stdout.splitlines()} == {"succeeded"}
+
+
+def test_cancel_says_how_the_job_stands(cli: CliRunner, farm_url: str) -> None:
+    with Client(farm_url) as client:
+        job_id = client.submit("to be canceled", num_inference_steps=150, cache=False)["id"]
+    assert cli.invoke(commands, ["cancel", job_id, "--url", farm_url]).stdout == "canceled\n"
+
+
+def test_models_are_listed(cli: CliRunner, farm_url: str) -> None:
+    listed = cli.invoke(commands, ["models"], env={"MYRIAD_URL": farm_url})
+    assert re.search(r"tiny +sd +512x512 +en", listed.stdout)
+
+
+def test_keys_are_made_shown_and_revoked(
+    cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYRIAD_HOME", str(tmp_path))
+    early = cli.invoke(commands, ["keys", "list"])
+    assert early.stderr == "error: the database is not up to date: run `myriad migrate`\n"
+    assert cli.invoke(commands, ["migrate"]).exit_code == 0
+    made = cli.invoke(commands, ["keys", "create", "alice"]).stdout
+    key_id, key = re.findall(r"^(?:id|key) +(\S+)$", made, re.MULTILINE)
+    assert key.startswith("mk_")
+    listed = cli.invoke(commands, ["keys", "list"]).stdout
+    assert re.search(rf"{key_id} +alice", listed)
+    assert key not in listed
+    assert cli.invoke(commands, ["keys", "revoke", key_id]).exit_code == 0
+    gone = cli.invoke(commands, ["keys", "revoke", "none"])
+    assert gone.exit_code == 2
+    assert gone.stderr.startswith("error: ")
+
+
+def test_web_without_keys_stays_on_this_machine(
+    cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYRIAD_HOME", str(tmp_path))
+    monkeypatch.setenv("MYRIAD_HOST", "0.0.0.0")
+    cli.invoke(commands, ["migrate"])
+    refused = cli.invoke(commands, ["web"])
+    assert refused.exit_code == 2
+    assert "without API keys" in refused.stderr
+
+
+def test_every_command_explains_itself(cli: CliRunner) -> None:
+    listed = cli.invoke(commands, ["--help"]).stdout
+    for name in PLACES:
+        assert re.search(rf"^  {name} ", listed, re.MULTILINE)
+        assert cli.invoke(commands, [name, "--help"]).exit_code == 0
+    assert cli.invoke(commands, ["nonsense"]).stderr == "error: No such command 'nonsense'.\n"
+
+
+def test_an_unknown_pool_is_one_line(cli: CliRunner) -> None:
+    failed = cli.invoke(commands, ["worker", "none"])
+    assert failed.exit_code == 2
+    assert failed.stderr == "error: no pool 'none'; there are: all\n"
+
+
+def _is_of(job: dict[str, dict[str, str]], prompt: str) -> bool:
+    return job["input"]["prompt"] == prompt
