@@ -1,0 +1,42 @@
+"""Liveness, readiness with workers, and figures."""
+
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from myriad.db.workers import report_worker
+from myriad.farm import Farm
+from tests.web.drawing import WORKER, finish_job
+
+
+def figures(text: str) -> dict[tuple[str, str], float]:
+    """Value by name and state/stage label."""
+    return {
+        (sample.name, sample.labels.get("state") or sample.labels.get("stage", "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_alive(client: FlaskClient) -> None:
+    assert client.get("/livez").json == {"status": "ok"}
+
+
+def test_ready_once_every_stage_has_a_worker(client: FlaskClient, farm: Farm) -> None:
+    report_worker(farm.db, WORKER, slots=4, models=["tiny"])
+    response = client.get("/readyz")
+    assert response.status_code == 200, response.text
+    assert set(response.json["checks"].values()) == {"ok"}
+
+
+def test_figures_come_from_sql(client: FlaskClient, farm: Farm) -> None:
+    report_worker(farm.db, WORKER, slots=4, models=["tiny"])
+    done = client.post("/api/v1/jobs", json={"prompt": "a"}).json["id"]
+    finish_job(farm, done)
+    client.post("/api/v1/jobs", json={"prompt": "b"})
+    found = figures(client.get("/metrics").text)
+    assert found["myriad_jobs", "succeeded"] == 1
+    assert found["myriad_jobs", "queued"] == 1
+    assert found["myriad_jobs", "failed"] == 0
+    assert found["myriad_stage_waiting", "encode"] == 1
+    assert found["myriad_worker_slots", ""] == 4
+    assert found["myriad_webhooks_pending", ""] == 0

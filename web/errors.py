@@ -1,0 +1,101 @@
+"""Every error a visitor can meet, in one shape: JSON for programs, a page for people."""
+
+import re
+from typing import Any
+
+import structlog
+from apiflask import APIFlask
+from apiflask.exceptions import HTTPError
+from flask import Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from myriad.errors import InvalidRequest, MyriadError, RequestError, Unauthorized, Unavailable
+from web.word import error_text, status_title
+
+RETRY_AFTER_S = 5
+_MAX_FIELD_CHARS = 200
+_log = structlog.get_logger(__name__)
+# Several classes share 400; for an error that only has a status, the plain one speaks.
+_KINDS: list[type[RequestError]] = [*RequestError.__subclasses__(), RequestError]
+_CODES = {kind.status: kind.code for kind in _KINDS}
+
+
+def register_errors(app: APIFlask) -> None:
+    """Leave no way out of the app but `{"error": {"code", "message", "field"?}}` or its page."""
+    app.register_error_handler(MyriadError, _myriad_error)
+    app.register_error_handler(HTTPError, _validation_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def render_error(error: MyriadError) -> Response:
+    """The answer to an error of ours, with the headers its status calls for."""
+    response = _answer(error.status, error.to_dict())
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.is_retryable:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def wants_page() -> bool:
+    """Whether a person in a browser asked: API routes never answer with HTML."""
+    if request.blueprint:
+        return request.blueprint == "pages"
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    return not request.path.startswith("/api/") and best == "text/html"
+
+
+def _myriad_error(error: MyriadError) -> Response:
+    if error.status >= 500 and not isinstance(error, Unavailable):
+        _log.error("request_failed", code=error.code, path=request.path, exc_info=error)
+        return _answer(500, _internal())
+    return render_error(error)
+
+
+def _validation_error(error: HTTPError) -> Response:
+    """APIFlask's report, `{location: {field: [message, …]}}`, cut down to the first field."""
+    for location, fields in (error.detail or {}).items():
+        for field, messages in fields.items():
+            message = str(messages[0]).removeprefix("Value error, ")
+            return render_error(InvalidRequest(message, field=_field_name(location, field)))
+    return _answer(error.status_code, {"code": _code(error.status_code), "message": error.message})
+
+
+def _field_name(location: str, field: str) -> str | None:
+    if field == "_schema":
+        return None
+    return field.replace("_", "-").title() if location == "headers" else field[:_MAX_FIELD_CHARS]
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return _answer(500, _internal())
+    response = _answer(status, {"code": _code(status, error.name), "message": error.description})
+    if allow := dict(error.get_headers()).get("Allow"):
+        response.headers["Allow"] = allow
+    return response
+
+
+def _unexpected_error(error: Exception) -> Response:
+    _log.error("request_failed", path=request.path, exc_info=error)
+    return _answer(500, _internal())
+
+
+def _internal() -> dict[str, Any]:
+    return {"code": MyriadError.code, "message": "something went wrong on our side"}
+
+
+def _code(status: int, name: str = "bad request") -> str:
+    return _CODES.get(status) or re.sub(r"\W+", "_", name.lower())
+
+
+def _answer(status: int, error: dict[str, Any]) -> Response:
+    if wants_page():
+        words = {"title": status_title(status), "text": error_text(status)}
+        response = Response(render_template("error.html", error=error, **words))
+    else:
+        response = jsonify(error=error)
+    response.status_code = status
+    return response

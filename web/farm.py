@@ -1,0 +1,44 @@
+"""The farm this web process opened, and what its requests share."""
+
+from flask import Flask, current_app
+
+from myriad.farm import Farm
+from tasks.nudge import Nudge
+from web.wait import WaitingRoom
+
+_FARM = "myriad.farm"
+_NUDGE = "myriad.nudge"
+_WAITING_ROOM = "myriad.waiting_room"
+
+
+def attach_farm(app: Flask, farm: Farm, nudge: Nudge) -> None:
+    """Make the farm reachable from every request of `app`."""
+    app.extensions[_FARM] = farm
+    app.extensions[_NUDGE] = nudge
+    app.extensions[_WAITING_ROOM] = WaitingRoom(farm.settings.web_threads)
+
+
+def current_farm() -> Farm:
+    """Settings, catalogue, database, storage and keys of this process."""
+    farm: Farm = current_app.extensions[_FARM]
+    return farm
+
+
+def nudge_dispatch() -> None:
+    """Have queued jobs published soon; never blocks, and the janitor makes up for a loss."""
+    nudge: Nudge = current_app.extensions[_NUDGE]
+    nudge.now()
+
+
+def waiting_room() -> WaitingRoom:
+    """Where requests with `Prefer: wait` wait."""
+    room: WaitingRoom = current_app.extensions[_WAITING_ROOM]
+    return room
+
+
+def close_farm(app: Flask) -> None:
+    """Stop the nudge's thread and give the farm's connections back."""
+    nudge: Nudge = app.extensions[_NUDGE]
+    farm: Farm = app.extensions[_FARM]
+    nudge.close()
+    farm.close()

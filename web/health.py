@@ -1,0 +1,100 @@
+"""Is the process alive, is the farm ready, and what is it busy with."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from myriad.db.migrate import is_current
+from myriad.db.workers import live_workers
+from myriad.errors import NotFound, Unavailable
+from myriad.farm import Farm
+from myriad.job import Stage
+from web.auth import require_key
+from web.errors import RETRY_AFTER_S
+from web.farm import current_farm
+from web.metrics import CONTENT_TYPE, render_metrics
+
+health = APIBlueprint("health", __name__, tag="Health")
+
+
+@health.get("/livez")
+def livez() -> Response:
+    """Say that this process answers."""
+    return jsonify(status="ok")
+
+
+@health.get("/readyz")
+def readyz() -> Response:
+    """Say whether a job handed in now would be drawn, and if not, what is missing."""
+    farm = current_farm()
+    report = {name: _outcome(check, farm) for name, check in _CHECKS.items()}
+    missing = [f"{name}: {state}" for name, state in report.items() if state != "ok"]
+    if not missing:
+        return jsonify(status="ok", checks=report)
+    response = jsonify(
+        error={"code": Unavailable.code, "message": "; ".join(missing)}, checks=report
+    )
+    response.status_code = Unavailable.status
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+@health.get("/metrics")
+def metrics() -> Response:
+    """Figures for Prometheus; behind an API key once the farm has any."""
+    require_key()
+    return Response(render_metrics(current_farm()), content_type=CONTENT_TYPE)
+
+
+def _outcome(check: Callable[[Farm], str], farm: Farm) -> str:
+    try:
+        return check(farm)
+    except Unavailable as error:
+        return error.message
+
+
+def _database(farm: Farm) -> str:
+    with farm.db.read() as session:
+        session.execute(select(1))
+    return "ok"
+
+
+def _migrations(farm: Farm) -> str:
+    return "ok" if is_current(farm.db) else "not at the newest: run `myriad migrate`"
+
+
+def _redis(farm: Farm) -> str:
+    try:
+        farm.redis.ping()
+    except RedisError as error:
+        return f"does not answer ({type(error).__name__})"
+    return "ok"
+
+
+def _storage(farm: Farm) -> str:
+    with suppress(NotFound):
+        farm.storage.get("health/none")
+    return "ok"
+
+
+def _workers(farm: Farm) -> str:
+    if not is_current(farm.db):
+        return "unknown before the migration"
+    workers = live_workers(farm.db, within_s=farm.settings.lease_s)
+    present = {worker.pool for worker in workers}
+    served = {stage for pool in farm.pools if pool.name in present for stage in pool.stages}
+    missing = [stage.value for stage in Stage if stage not in served]
+    return f"none live for {', '.join(missing)}" if missing else "ok"
+
+
+_CHECKS: dict[str, Callable[[Farm], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "redis": _redis,
+    "storage": _storage,
+    "workers": _workers,
+}

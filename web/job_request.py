@@ -1,0 +1,86 @@
+"""What may be asked of the farm, before the model has its say."""
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from myriad.errors import InvalidRequest
+from myriad.params import MAX_PROMPT_CHARS, MAX_SEED, GenerationParams
+
+MAX_LABELS = 16
+_MAX_SHOWN = 100
+_PARAM_NAMES = tuple(GenerationParams.model_fields)
+
+Kind = Literal["start", "output", "completed"]
+
+
+def _plain(text: str) -> str:
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _few(value: object) -> object:
+    # Counted before each entry is looked at: a huge object must not cost seconds.
+    if isinstance(value, dict | list) and len(value) > MAX_LABELS:
+        raise ValueError(f"must not have more than {MAX_LABELS} entries")
+    return value
+
+
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_plain)]
+LabelText = Annotated[str, Field(max_length=500), AfterValidator(_plain)]
+
+
+class StrictModel(BaseModel):
+    """Values are of the very JSON type asked for, and every name is a known one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            unknown = next((name for name in values if name not in cls.model_fields), None)
+            if unknown is not None:
+                raise InvalidRequest("there is no such field", field=str(unknown)[:_MAX_SHOWN])
+        return values
+
+
+class JobRequest(StrictModel):
+    """One generation. Fields left out take the model's defaults; limits are the model's."""
+
+    prompt: Prompt = Field(description="What to draw.", examples=["a red circle"])
+    negative_prompt: Prompt | None = Field(None, description="What to keep out.")
+    model: str | None = Field(None, max_length=64, description="A name from `/api/v1/models`.")
+    width: int | None = Field(None, ge=8, description="Pixels.")
+    height: int | None = Field(None, ge=8, description="Pixels.")
+    num_inference_steps: int | None = Field(None, ge=1)
+    guidance_scale: float | None = Field(None, ge=0, le=50)
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="Left out: any seed will do.")
+    num_images: int | None = Field(
+        None, ge=1, description="Image i is drawn from seed + i; they run as one job."
+    )
+    scheduler: str | None = Field(None, max_length=64, description="A diffusers scheduler class.")
+    output_format: Literal["png", "webp", "jpeg"] | None = None
+    cache: bool = Field(True, description="False: a fresh run, whatever was drawn before.")
+    webhook: str | None = Field(None, max_length=2048, description="Told what becomes of the job.")
+    webhook_events_filter: Annotated[
+        list[Kind], Field(min_length=1, max_length=3), BeforeValidator(_few)
+    ] = Field(["start", "output", "completed"])
+    priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
+    metadata: Annotated[
+        dict[Label, LabelText], Field(max_length=MAX_LABELS), BeforeValidator(_few)
+    ] = Field({}, description="Labels of your own, given back with the job.")
+
+    def params(self) -> dict[str, Any]:
+        """Only the generation parameters, as asked."""
+        return self.model_dump(include=set(_PARAM_NAMES))

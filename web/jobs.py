@@ -1,0 +1,41 @@
+"""Looking at jobs and ending them, for every door."""
+
+import re
+from typing import Any
+
+from myriad.db.cancel import cancel_job
+from myriad.db.jobs import find_job
+from myriad.errors import NotFound
+from myriad.job import JobState
+from myriad.record import JobRecord
+from myriad.status import job_view
+from web.auth import Caller
+from web.farm import current_farm, nudge_dispatch
+from web.links import base_url, image_url
+
+# The ids we make and nothing else, so that no odd byte ever reaches SQL.
+JOB_ID = re.compile("[0-9a-f]{32}")
+
+
+def read_job(job_id: str, caller: Caller) -> JobRecord:
+    """The caller's job. Raises NotFound, also for another's."""
+    if not JOB_ID.fullmatch(job_id):
+        raise NotFound("no such job")
+    return find_job(current_farm().db, job_id, scope=caller.scope)
+
+
+def view_job(record: JobRecord) -> dict[str, Any]:
+    """The job as the native API shows it, its progress fresh from whoever does the work."""
+    hints = current_farm().hints
+    is_running = record.state is JobState.RUNNING
+    fraction = hints.progress(record.work_id) if is_running else 0.0
+    return job_view(record, fraction=fraction, link=image_url, base_url=base_url())
+
+
+def end_job(job_id: str, caller: Caller) -> JobRecord:
+    """Cancel the job unless it has ended, and say how it stands now. Raises NotFound."""
+    farm = current_farm()
+    if cancel_job(farm.db, job_id, scope=caller.scope):
+        farm.hints.announce_cancel(job_id)
+        nudge_dispatch()
+    return read_job(job_id, caller)

@@ -1,0 +1,26 @@
+"""Absolute addresses in answers: of the farm itself and of its pictures."""
+
+from dataclasses import replace
+
+from flask import request
+
+from myriad.record import ImageRecord
+from web.farm import current_farm
+
+
+def base_url() -> str:
+    """Where this farm is found: as the operator says, else as the request came; no final slash."""
+    return (current_farm().settings.public_url or request.root_url).rstrip("/")
+
+
+def image_url(image: ImageRecord) -> str:
+    """A short-lived absolute address of the picture."""
+    return current_farm().picture_url(image, base_url())
+
+
+def thumbnail_url(image: ImageRecord) -> str:
+    """The same of its small version, or of the picture itself where there is none."""
+    if image.thumbnail_key is None:
+        return image_url(image)
+    small = replace(image, storage_key=image.thumbnail_key, content_type="image/webp")
+    return image_url(small)

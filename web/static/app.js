@@ -1,0 +1,74 @@
+// Small conveniences. Every page works without them.
+const root = document.documentElement;
+const quietMs = 5000;
+
+// Theme: follows the system until somebody chooses.
+document.querySelector("[data-theme-switch]").addEventListener("click", () => {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+  document.dispatchEvent(new Event("themechange"));
+});
+
+// Ctrl or Command with Enter submits. The Enter that confirms an input method's
+// candidate must never do so; Safari reports that one only as key code 229.
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest?.("form[data-submit-keys]");
+  if (!form || event.key !== "Enter") return;
+  if (event.isComposing || event.keyCode === 229) {
+    if (event.target.tagName === "INPUT") event.preventDefault();
+  } else if (event.ctrlKey || event.metaKey) {
+    event.preventDefault();
+    form.requestSubmit();
+  }
+});
+
+// A second press while the first is on its way would ask twice.
+document.addEventListener("submit", (event) => {
+  const button = event.target.querySelector("button.primary");
+  if (button) setTimeout(() => (button.disabled = true));
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("button.primary")) button.disabled = false;
+});
+
+// Warns as soon as a Chinese prompt meets a model that does not read Chinese.
+const prompt = document.getElementById("prompt");
+function warnAboutChinese() {
+  const warning = document.querySelector("[data-chinese-warning]");
+  if (warning) warning.hidden = !/\p{Script=Han}/u.test(prompt.value);
+}
+if (prompt) {
+  prompt.addEventListener("input", warnAboutChinese);
+  document.addEventListener("htmx:after:swap", warnAboutChinese);
+  warnAboutChinese();
+}
+
+// Tells screen readers how a job stands when that changes, at most every five seconds.
+let saidAt = -quietMs;
+let saying;
+function say() {
+  const words = document.getElementById("panel")?.dataset.words;
+  const voice = document.querySelector("[data-say]");
+  if (!voice || !words || voice.textContent === words) return;
+  clearTimeout(saying);
+  saying = setTimeout(() => {
+    voice.textContent = words;
+    saidAt = performance.now();
+  }, Math.max(0, saidAt + quietMs - performance.now()));
+}
+document.addEventListener("htmx:after:swap", say);
+say();
+
+// Copies the text of the element a button names; without clipboard access, selects it.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = button.dataset.copied;
+  } catch {
+    getSelection().selectAllChildren(source);
+  }
+});

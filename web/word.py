@@ -1,0 +1,96 @@
+"""The farm's states and errors in words for people; codes stay English, words are translated."""
+
+import re
+from http import HTTPStatus
+
+from myriad.catalog import Model
+from myriad.errors import MyriadError
+from myriad.job import JobState, Stage
+from myriad.params import MAX_PROMPT_CHARS
+from myriad.record import JobRecord
+from web.locale import gettext as _
+from web.locale import ngettext
+
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+
+
+def status_line(record: JobRecord) -> str:
+    """How the job stands, in one short sentence."""
+    if record.state is JobState.QUEUED:
+        return _queue_line(record.queue_position or 0)
+    if record.state is JobState.RUNNING:
+        return _stage_line(record.stage)
+    return {
+        JobState.SUCCEEDED: _("Done"),
+        JobState.FAILED: _("Failed"),
+        JobState.CANCELED: _("Canceled"),
+    }[record.state]
+
+
+def failure_text(code: str | None) -> str:
+    """Why a job failed, and what may help."""
+    known = {
+        "out_of_memory": _("There was not enough memory. Try a smaller size or fewer pictures."),
+        "non_finite_output": _(
+            "The model produced no usable picture. Try again or change the guidance."
+        ),
+        "model_not_loadable": _(
+            "The model cannot be loaded. Please tell the operator of this farm."
+        ),
+        "worker_lost": _("The worker stopped several times. Please try again."),
+    }
+    return known.get(code or "", _("Something went wrong while drawing. Please try again."))
+
+
+def error_text(status: int) -> str:
+    """What an error page says."""
+    known = {
+        400: _("This request could not be understood. Go back and try again."),
+        403: _("You may not see this, or the link is too old."),
+        404: _("There is nothing here."),
+        413: _("That was too much text."),
+        503: _("A part of the farm is away. Please try again in a moment."),
+    }
+    return known.get(status, _("Something went wrong. Please try again."))
+
+
+def field_text(error: MyriadError, model: Model) -> str:
+    """What to mend in a field of the form."""
+    limits = model.limits
+    known = {
+        "prompt": _("Write 1 to %(most)s characters.", most=MAX_PROMPT_CHARS),
+        "negative_prompt": _("Write at most %(most)s characters.", most=MAX_PROMPT_CHARS),
+        "width": _("Choose one of the sizes offered."),
+        "height": _("Choose one of the sizes offered."),
+        "num_inference_steps": _("Choose 1 to %(most)s steps.", most=limits.max_steps),
+        "num_images": _("Choose 1 to %(most)s pictures.", most=limits.max_images),
+        "guidance_scale": _("Choose a number from 0 to 50."),
+        "seed": _("Write a whole number, or leave it empty."),
+    }
+    return known.get(error.field or "", _("Choose one from the list."))
+
+
+def is_beyond(model: Model, prompt: str) -> bool:
+    """Whether the prompt is Chinese and the model does not read Chinese."""
+    return "zh" not in model.languages and _HAN.search(prompt) is not None
+
+
+def status_title(status: int) -> str:
+    """The name of an HTTP status, as everybody knows it."""
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
+def _queue_line(ahead: int) -> str:
+    if ahead == 0:
+        return _("In the queue: yours is next")
+    return ngettext(
+        "In the queue: %(num)s job goes first", "In the queue: %(num)s jobs go first", ahead
+    )
+
+
+def _stage_line(stage: Stage) -> str:
+    return {
+        Stage.ENCODE: _("Reading the prompt"),
+        Stage.DENOISE: _("Drawing"),
+        Stage.DECODE: _("Developing the picture"),
+    }[stage]
