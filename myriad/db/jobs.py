@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
@@ -15,6 +16,8 @@ from myriad.db.tables import ImageRow, JobRow, StageRunRow
 from myriad.errors import InvalidRequest, NotFound
 from myriad.job import CacheOutcome, JobState, Stage
 from myriad.record import ImageRecord, JobPage, JobRecord
+
+_ID = re.compile("[0-9a-f]{32}")
 
 
 def find_job(db: Database, job_id: str, *, scope: str | None) -> JobRecord:
@@ -142,10 +145,10 @@ def _cursor(job: JobRow) -> str:
 def _read_cursor(cursor: str) -> Any:
     try:
         moment, job_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").split()
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None:
-            raise ValueError("naive time")
-    except (ValueError, UnicodeError, binascii.Error) as error:
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+        if not _ID.fullmatch(job_id):
+            raise ValueError("no job's id")
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise InvalidRequest("is not a cursor of this list", field="cursor") from error
     else:
         return (at, job_id)

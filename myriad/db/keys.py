@@ -56,8 +56,8 @@ def find_key(db: Database, key: str) -> ApiKey | None:
 
 
 def any_key(db: Database) -> bool:
-    """Whether the farm has any key that was not revoked: then callers need one."""
-    query = select(ApiKeyRow.id).where(ApiKeyRow.revoked_at.is_(None)).limit(1)
+    """Whether the farm ever had a key: then callers need one, even if all were revoked."""
+    query = select(ApiKeyRow.id).limit(1)
     with db.read() as session:
         return session.scalar(query) is not None
 

@@ -1,5 +1,6 @@
 """Caches, single flight and idempotency, decided in the transaction that makes the job."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -204,7 +205,9 @@ def test_pages_go_through_every_job_once(db: Database) -> None:
         if cursor is None:
             break
     assert seen == ids[::-1]
-    for nonsense in ("x", "AAAA", "2026", "é"):
+    overflow = base64.urlsafe_b64encode(b"0001-01-01T00:00+23:59 " + b"0" * 32).decode()
+    strange_id = base64.urlsafe_b64encode(b"2026-01-01T00:00+00:00 \0").decode()
+    for nonsense in ("x", "AAAA", "2026", "é", overflow, strange_id):
         with pytest.raises(InvalidRequest):
             list_jobs(db, scope="", cursor=nonsense)
 

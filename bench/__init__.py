@@ -1,0 +1,1 @@
+"""Benchmarks: what Myriad costs and gains, always beside the bare thing, in one run."""
