@@ -30,6 +30,7 @@ class Pool(BaseModel):
     memory: ByteSize = ByteSize(4 * 2**30)
     concurrency: int = Field(4, ge=1, le=256)
     workers: int = Field(1, ge=1, le=64, description="Worker processes `myriad up` starts.")
+    max_rows: int = Field(1, ge=1, le=1024, description="Most rows of one forward pass; 1: alone.")
     threads: int = Field(1, ge=1, description="torch threads of each worker.")
     zone: str = "local"
 
