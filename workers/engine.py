@@ -1,56 +1,97 @@
 """The device's one engine thread: all torch work of the process happens here."""
 
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any, TypeVar
 
 import torch
 
 from myriad.errors import ShuttingDown
+from workers.batching.batcher import Batcher
+from workers.batching.hub import Hub
 
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class _Submitted:
+    work: Callable[[], Any]
+    future: "Future[Any]" = field(default_factory=Future)
+
+
 class Engine:
-    """Runs what it is given, first come first served, on one thread without gradients.
+    """Runs what it is given on one thread without gradients.
 
     One thread, because on CPU every thread that touches torch gets an OpenMP team
     of its own and the teams spin against each other, and because a loaded model
     is then never used twice at once.
 
-    A call occupies the thread until it returns. The place to share the device
-    step by step is here: a hub that runs each call as a greenlet, parks them at
-    the denoiser's `forward` and runs one batch for all that fit together. Callers
-    keep submitting whole calls and waiting for their futures, so nothing outside
-    this class changes with it.
+    A call runs until it parks at a module that `hub` was told of, or to its end.
+    With park points requests share the device step by step; without any, calls
+    run one after another, first come first served.
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, max_rows: int = 1) -> None:
         self._threads = threads
-        self._executor = ThreadPoolExecutor(1, "engine", initializer=self._prepare)
+        self._max_rows = max_rows
+        self._submitted: SimpleQueue[_Submitted | None] = SimpleQueue()
+        self._closing = Event()
+        self._ready = Event()
+        self._thread = Thread(target=self._loop, name="engine", daemon=True)
+        self._thread.start()
+        self._ready.wait()
 
-    def _prepare(self) -> None:
-        torch.set_num_threads(self._threads)
-        torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
+    @property
+    def hub(self) -> Hub:
+        """Where requests meet; to be touched on the engine thread alone."""
+        return self._hub
 
-    def submit(self, call: Callable[[], Result]) -> Future[Result]:
-        """Queue `call`. Raises ShuttingDown once the engine is closed."""
-        try:
-            return self._executor.submit(call)
-        except RuntimeError as error:
-            raise ShuttingDown("the engine is closed") from error
+    def submit(self, work: Callable[[], Result]) -> "Future[Result]":
+        """Queue `work`. Raises ShuttingDown once the engine is closed."""
+        if self._closing.is_set():
+            raise ShuttingDown("the engine is closed")
+        submitted = _Submitted(work)
+        self._submitted.put(submitted)
+        return submitted.future
 
-    def run(self, call: Callable[[], Result]) -> Result:
-        """Queue `call` and wait for what it returns or raises.
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Queue `work` and wait for what it returns or raises.
 
         Raises:
             ShuttingDown: the engine was closed before the call's turn came.
         """
-        try:
-            return self.submit(call).result()
-        except CancelledError as error:
-            raise ShuttingDown("the engine closed before the stage began") from error
+        return self.submit(work).result()
 
     def close(self) -> None:
-        """Let the running call finish, give up those that wait, end the thread."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Let the calls that have begun finish, give up the others, end the thread."""
+        self._closing.set()
+        self._submitted.put(None)
+        self._thread.join()
+
+    def _loop(self) -> None:
+        torch.set_num_threads(self._threads)
+        torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
+        self._hub = Hub(Batcher(self._max_rows))
+        self._ready.set()
+        while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
+            for submitted in self._arrivals():
+                self._begin(submitted)
+            self._hub.tick()
+
+    def _arrivals(self) -> list[_Submitted]:
+        """All that came in; waits for one if nobody is under way."""
+        arrived = [self._submitted.get()] if self._hub.is_idle else []
+        try:
+            while True:
+                arrived.append(self._submitted.get_nowait())
+        except Empty:
+            return [each for each in arrived if each is not None]
+
+    def _begin(self, submitted: _Submitted) -> None:
+        if self._closing.is_set():
+            submitted.future.set_exception(ShuttingDown("the engine closed before the stage began"))
+        else:
+            self._hub.start(submitted.work, submitted.future)

@@ -1,7 +1,7 @@
 """A diffusers pipeline with only the components that a pool's stages need."""
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ class Plan:
     parts: tuple[str, ...]
     needs_vae_config: bool
     device: Device
+    on_load: Callable[[LoadedModel], None]
 
     @property
     def expected_bytes(self) -> int:
@@ -68,7 +69,9 @@ class Plan:
             if self.needs_vae_config:
                 pipe = _with_vae_config(pipe, vae_config(self.folder))
             pipe.set_progress_bar_config(disable=True)
-            return LoadedModel(self.family, pipe.to(self.device.torch_device), self.device)
+            loaded = LoadedModel(self.family, pipe.to(self.device.torch_device), self.device)
+            self.on_load(loaded)
+            return loaded
 
     @contextmanager
     def _load_errors(self) -> Iterator[None]:
@@ -99,14 +102,19 @@ class Plan:
         )
 
 
-def plan(model: Model, stages: Collection[Stage], device: Device) -> Plan:
+def plan(
+    model: Model,
+    stages: Collection[Stage],
+    device: Device,
+    on_load: Callable[[LoadedModel], None] = lambda loaded: None,
+) -> Plan:
     """Fetch and check what `stages` of `model` need. Raises ModelNotLoadable."""
     family = find_family(model.family)
     parts = tuple(part for stage in stages for part in family.components[stage])
     needs_vae_config = Stage.DENOISE in stages and "vae" not in parts
     wanted = (*parts, "vae_config") if needs_vae_config else parts
     folder = open_folder(model, family.pipeline.__name__, wanted)
-    return Plan(model, family, folder, parts, needs_vae_config, device)
+    return Plan(model, family, folder, parts, needs_vae_config, device, on_load)
 
 
 class _VaeConfig:

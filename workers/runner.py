@@ -7,6 +7,7 @@ from PIL.Image import Image
 
 from myriad.catalog import Catalog
 from myriad.errors import ModelNotLoadable, OutOfMemory
+from myriad.job import Stage
 from myriad.lease import Lease
 from myriad.pool import Pool
 from tasks.runner import Control, Picture
@@ -36,12 +37,17 @@ class Runner:
         self._residency: Residency[LoadedModel] = Residency(
             int(pool.memory), self._device.free_cache
         )
-        self._engine = Engine(pool.threads)
+        self._engine = Engine(pool.threads, pool.max_rows)
 
     @property
     def held_models(self) -> tuple[str, ...]:
         """Names of the models in memory, least recently used first; safe on any thread."""
         return self._residency.names
+
+    @property
+    def forwards(self) -> int:
+        """How many shared forward passes have run."""
+        return self._engine.hub.forwards
 
     def preload(self, model: str) -> None:
         """Load `model` now rather than at its first job. Raises StageError."""
@@ -120,4 +126,11 @@ class Runner:
             raise ModelNotLoadable(f"model {name} is not in this worker's catalogue")
         key = Key(name, self._pool.stages)
         model = self._catalog[name]
-        return self._residency.get(key, lambda: plan(model, key.stages, self._device))
+        return self._residency.get(key, lambda: plan(model, key.stages, self._device, self._meet))
+
+    def _meet(self, loaded: LoadedModel) -> None:
+        """Let requests share this model's forward passes, if the pool batches."""
+        if self._pool.max_rows == 1 or Stage.DENOISE not in self._pool.stages:
+            return
+        for name, spec in loaded.family.meeting_points.items():
+            self._engine.hub.park_point(getattr(loaded.pipe, name), spec)

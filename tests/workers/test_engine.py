@@ -60,7 +60,7 @@ def test_close_finishes_the_running_call_and_gives_the_waiting_back(engine: Engi
     began.wait()
     caller = threading.Thread(target=wait_in_line)
     caller.start()
-    while not engine._executor._work_queue.qsize():
+    while not engine._submitted.qsize():
         began.wait(0.001)
     closer = threading.Thread(target=engine.close)
     closer.start()

@@ -13,6 +13,7 @@ from torch import Tensor
 from myriad.errors import NonFiniteOutput, PromptTooLong
 from myriad.job import Stage
 from myriad.params import GenerationParams
+from workers.batching.call import UNET, CallSpec
 
 # diffusers ships no types: a pipeline is Any here, and its calls are what the tests prove.
 Pipeline = Any
@@ -29,6 +30,8 @@ class Family(ABC):
 
     pipeline: ClassVar[Any]
     components: ClassVar[Mapping[Stage, tuple[str, ...]]]
+    # Modules at which requests may meet, and how to read their calls.
+    meeting_points: ClassVar[Mapping[str, CallSpec]] = {"unet": UNET}
     # Constructor arguments beside the components.
     options: ClassVar[Mapping[str, Any]] = {}
 

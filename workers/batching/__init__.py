@@ -1,0 +1,1 @@
+"""Requests that share forward passes: deciding (`batcher`) apart from doing (`hub`)."""
