@@ -18,10 +18,12 @@ MyriadError                     anything we raise on purpose
 │   ├── BrokerUnavailable       Redis or Valkey does not answer
 │   └── StorageUnavailable      the object store does not answer
 ├── StageError                  a stage could not finish its work on a job
+│   ├── ModelUnavailable        this worker cannot get at the model now; another may
 │   ├── ModelNotLoadable        the model's files are missing, unsafe or of another family
 │   ├── OutOfMemory             the device's memory did not suffice
 │   ├── NonFiniteOutput         the model produced NaN or infinity
 │   ├── PromptTooLong           more tokens than the model's text encoder reads
+│   ├── UnreadableJob           the row was written by a release with other rules
 │   ├── WorkerLost              the worker stopped answering in mid-stage
 │   └── StageFailed             any other exception inside a stage
 ├── ArtifactMissing             a stage's input is gone: the job is rewound, never failed
@@ -135,6 +137,11 @@ class StageError(MyriadError):
     code = "stage_error"
 
 
+class ModelUnavailable(StageError):
+    code = "model_unavailable"
+    is_retryable = True
+
+
 class ModelNotLoadable(StageError):
     code = "model_not_loadable"
 
@@ -151,6 +158,10 @@ class NonFiniteOutput(StageError):
 class PromptTooLong(StageError):
     code = "prompt_too_long"
     status = 422
+
+
+class UnreadableJob(StageError):
+    code = "unreadable_job"
 
 
 class WorkerLost(StageError):

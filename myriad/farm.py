@@ -7,17 +7,18 @@ from redis import Redis
 
 from myriad import clock
 from myriad.artifact import ArtifactStore
-from myriad.catalog import Catalog, load_catalog
+from myriad.catalog import Catalog, Model, load_catalog
 from myriad.db.commit import RetryRule
 from myriad.db.database import Database
-from myriad.errors import ConfigError
-from myriad.hints import Hints
+from myriad.errors import ConfigError, InvalidRequest
+from myriad.job import Stage
 from myriad.link import sign_link
 from myriad.pool import Pool, load_pools
 from myriad.record import ImageRecord
 from myriad.redis_client import connect_redis
 from myriad.secret import load_secret, load_webhook_secret
 from myriad.settings import Settings
+from myriad.signals import Signals
 from myriad.storage import open_storage
 from myriad.storage.base import Storage
 
@@ -32,7 +33,7 @@ class Farm:
     db: Database
     redis: Redis
     storage: Storage
-    hints: Hints
+    signals: Signals
     artifacts: ArtifactStore
     secret: str = field(repr=False)
     webhook_secret: str = field(repr=False)
@@ -44,7 +45,7 @@ class Farm:
     @property
     def base_url(self) -> str:
         """Where the farm is reached when no request tells."""
-        return self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+        return self.settings.public_url or self.settings.local_url
 
     def picture_url(self, image: ImageRecord, base_url: str) -> str:
         """A short-lived address of the picture: presigned S3, or a signed link of our own."""
@@ -55,6 +56,12 @@ class Farm:
             return direct
         token = sign_link(self.secret, key, clock.now() + ttl)
         return f"{base_url.rstrip('/')}/files/{token}"
+
+    def check_served(self, model: Model) -> None:
+        """Raise InvalidRequest on `model` unless some pool serves each stage of it."""
+        for stage in Stage:
+            if not any(pool.serves(stage, model.name) for pool in self.pools):
+                raise InvalidRequest(f"no pool of this farm does {stage} for it", field="model")
 
     def close(self) -> None:
         """Give back connections."""
@@ -75,7 +82,7 @@ def open_farm(settings: Settings) -> Farm:
         db=Database(settings.database),
         redis=redis,
         storage=storage,
-        hints=Hints(redis),
+        signals=Signals(redis),
         artifacts=ArtifactStore(
             redis, storage, settings.artifact_ttl_s, settings.artifact_inline_bytes
         ),

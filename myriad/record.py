@@ -26,7 +26,8 @@ class ImageRecord:
 class JobRecord:
     """One job with its pictures and measured stage times (seconds).
 
-    `queue_position` counts the jobs that go first (0: next), None unless queued.
+    `queue_position` counts the jobs that go first (0: next), None unless
+    it is queued and was asked for by its id.
     `work_id` is the job whose run answers this one: itself, or the one it joined.
     """
 
@@ -46,6 +47,7 @@ class JobRecord:
     queue_position: int | None
     error_code: str | None
     error_message: str | None
+    error_field: str | None
     webhook: str | None
     created_at: datetime
     started_at: datetime | None

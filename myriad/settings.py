@@ -82,6 +82,12 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home.absolute() / 'myriad.db'}"
 
     @cached_property
+    def local_url(self) -> str:
+        """The web front end as this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @cached_property
     def redis(self) -> str:
         """URL of the broker in force."""
         return self.redis_url or "redis://127.0.0.1:6379/0"

@@ -56,7 +56,8 @@ def _image_view(image: ImageRecord, link: Callable[[ImageRecord], str]) -> dict[
 def _error_view(record: JobRecord) -> dict[str, str] | None:
     if not record.state.is_final or record.error_code is None or record.images:
         return None
-    return {"code": record.error_code, "message": record.error_message or ""}
+    error = {"code": record.error_code, "message": record.error_message or ""}
+    return error | {"field": record.error_field} if record.error_field else error
 
 
 def _metrics(record: JobRecord) -> dict[str, float | None]:

@@ -14,7 +14,6 @@ from myriad.job import Stage
 from myriad.pool import Pool
 from tasks.app import task_name
 
-WORKER_SILENCE_S = 30.0
 _DEPTH_PER_SLOT = 2
 
 _log = structlog.get_logger(__name__)
@@ -51,7 +50,7 @@ class Dispatcher:
     def _slots(self) -> dict[str, int]:
         """Task slots by pool: of live workers, or of those the pool should have."""
         slots = {pool.name: 0 for pool in self._farm.pools}
-        for worker in live_workers(self._farm.db, within_s=WORKER_SILENCE_S):
+        for worker in live_workers(self._farm.db, within_s=self._farm.settings.lease_s):
             if worker.pool in slots:
                 slots[worker.pool] += worker.slots
         return {

@@ -13,7 +13,6 @@ from myriad.db.database import Database
 from myriad.db.workers import live_workers
 from myriad.errors import MyriadError, Unavailable
 from myriad.settings import Settings, load_settings
-from myriad.up.programs import local_url
 from tasks.loop import pulse_path
 
 LOOP_SILENCE_S = 120.0
@@ -24,7 +23,7 @@ _USAGE = "usage: python -m tasks.health web | worker POOL | janitor | sender"
 
 def check_web(settings: Settings) -> None:
     """Raise Unavailable unless the front end answers on this machine."""
-    url = f"{local_url(settings)}/livez"
+    url = f"{settings.local_url}/livez"
     try:
         httpx.get(url, timeout=5.0, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
-from time import monotonic
 
 import structlog
 
@@ -12,7 +11,7 @@ from myriad.errors import LeaseLost, MyriadError, ShuttingDown, Stopped
 from myriad.farm import Farm
 from myriad.lease import Lease
 
-_TICK_S = 0.1
+_TELL_EVERY_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +46,7 @@ class LeaseControl:
 
 
 class Heart:
-    """One thread a worker: renews every lease each quarter of its length, publishes progress."""
+    """Renews every lease of a worker each quarter of its length, and publishes progress."""
 
     def __init__(self, farm: Farm, on_beat: Callable[[], None] | None = None) -> None:
         self._farm = farm
@@ -57,8 +56,11 @@ class Heart:
         self._closing = Event()
         self._is_draining = False
         self._thread = Thread(target=self._loop, name="heart", daemon=True)
-        self._cancels = farm.hints.listen_for_cancels(self._canceled, self._closing)
+        # Progress has a thread of its own: a broker that hangs must not cost a lease.
+        self._teller = Thread(target=self._tell, name="progress", daemon=True)
+        self._cancels = farm.signals.listen_for_cancels(self._canceled, self._closing)
         self._thread.start()
+        self._teller.start()
 
     @property
     def is_draining(self) -> bool:
@@ -71,6 +73,8 @@ class Heart:
         control = LeaseControl(lease)
         with self._lock:
             self._controls[lease.job_id] = control
+        if self._is_draining:
+            self._drain(control)  # registered too late to be told
         try:
             yield control
         finally:
@@ -82,7 +86,11 @@ class Heart:
         """Stop every stage at its next step so that its job can be handed back."""
         self._is_draining = True
         for control in self._held():
-            control.stop(ShuttingDown("the worker is going away"))
+            self._drain(control)
+
+    @staticmethod
+    def _drain(control: LeaseControl) -> None:
+        control.stop(ShuttingDown("the worker is going away"))
 
     def close(self) -> None:
         """Stop beating; leases that are still held will run out."""
@@ -100,13 +108,9 @@ class Heart:
                 control.stop(LeaseLost("the job was canceled"))
 
     def _loop(self) -> None:
-        interval = self._farm.settings.lease_s / 4
-        due = monotonic()
-        while not self._closing.wait(_TICK_S):
-            self._tell_progress()
-            if monotonic() >= due:
-                due = monotonic() + interval
-                self._beat()
+        self._beat()
+        while not self._closing.wait(self._farm.settings.lease_s / 4):
+            self._beat()
 
     def _beat(self) -> None:
         try:
@@ -115,6 +119,9 @@ class Heart:
         except MyriadError as error:
             # Nobody else can take the leases over while the database is away.
             _log.warning("heartbeat_missed", error=error.message)
+        except Exception:
+            # Without this thread every longer stage would be taken for lost.
+            _log.exception("heartbeat_missed")
 
     def _renew(self) -> None:
         held = self._held()
@@ -125,8 +132,9 @@ class Heart:
             if control.lease.job_id not in alive:
                 control.stop(LeaseLost("the job was canceled or taken over"))
 
-    def _tell_progress(self) -> None:
-        for control in self._held():
-            fraction = control.untold()
-            if fraction is not None:
-                self._farm.hints.set_progress(control.lease.job_id, fraction)
+    def _tell(self) -> None:
+        while not self._closing.wait(_TELL_EVERY_S):
+            for control in self._held():
+                fraction = control.untold()
+                if fraction is not None:
+                    self._farm.signals.set_progress(control.lease.job_id, fraction)

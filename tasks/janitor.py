@@ -1,13 +1,14 @@
 """The janitor process: takes jobs back from the dead, re-sends lost hints, sweeps leftovers."""
 
 from datetime import timedelta
+from itertools import islice
 from time import monotonic
 
 import structlog
 
 from myriad import clock
 from myriad.artifact import STORAGE_PREFIX
-from myriad.db.due import reclaim_expired
+from myriad.db.due import RECLAIM_BATCH, reclaim_expired
 from myriad.db.sweep import forget_idempotency_keys, live_jobs_among
 from myriad.farm import Farm, open_farm
 from myriad.log import set_up_logging
@@ -17,6 +18,7 @@ from tasks.dispatch import Dispatcher
 from tasks.loop import pulse_path, repeat, stop_on_signals
 
 _SWEEP_EVERY_S = 60.0
+_SWEEP_KEYS = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -37,16 +39,23 @@ class Janitor:
         if monotonic() >= self._sweep_due:
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
             self.sweep()
-        return False
+        return len(lost) == RECLAIM_BATCH
 
     def sweep(self) -> None:
         """Forget old idempotency keys, and stored artifacts whose job has ended."""
         forget_idempotency_keys(self._farm.db)
         old = clock.now() - timedelta(seconds=self._farm.settings.artifact_ttl_s)
-        for key, modified in self._farm.storage.list_keys(STORAGE_PREFIX):
-            job_id = key.removeprefix(STORAGE_PREFIX).split("-")[0]
-            if modified < old and not live_jobs_among(self._farm.db, {job_id}):
+        keys = self._farm.storage.list_keys(STORAGE_PREFIX)
+        past = [key for key, modified in islice(keys, _SWEEP_KEYS) if modified < old]
+        live = live_jobs_among(self._farm.db, {_job_of(key) for key in past})
+        for key in past:
+            if _job_of(key) not in live:
                 self._farm.storage.delete(key)
+
+
+def _job_of(key: str) -> str:
+    """The job whose artifact is stored under `key`."""
+    return key.removeprefix(STORAGE_PREFIX).split("-")[0]
 
 
 def main() -> None:

@@ -42,3 +42,5 @@ class Nudge:
                 self._dispatcher.run()
             except MyriadError as error:
                 _log.warning("dispatch_put_off", error=error.message)
+            except Exception:
+                _log.exception("dispatch_put_off")

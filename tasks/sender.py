@@ -2,7 +2,7 @@
 
 import json
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
@@ -13,7 +13,7 @@ from myriad.farm import Farm, open_farm
 from myriad.log import set_up_logging
 from myriad.settings import load_settings
 from myriad.status import job_view
-from myriad.webhook import Sender, next_delay, sign
+from myriad.webhook import Receipt, Sender, next_delay, sign
 from tasks.loop import pulse_path, repeat, stop_on_signals
 
 _AT_ONCE = 8
@@ -31,22 +31,34 @@ class WebhookSender:
         self._sender = Sender(settings.webhook_allow, settings.webhook_timeout_s)
         self._lease_s = settings.webhook_timeout_s * 2 + 10
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhook")
+        self._under_way: set[Future[None]] = set()
         self._dice = random.Random()  # noqa: S311 - jitter
 
     def run(self) -> bool:
-        """Try what is due; True if there was anything."""
-        due = take_deliveries(self._farm.db, limit=_AT_ONCE, lease_s=self._lease_s)
-        for _ in self._threads.map(self._deliver, due):
-            pass
+        """Begin to try what is due, without waiting for the slow; True if there was anything."""
+        self._under_way = {future for future in self._under_way if not future.done()}
+        free = _AT_ONCE - len(self._under_way)
+        due = take_deliveries(self._farm.db, limit=free, lease_s=self._lease_s) if free else []
+        self._under_way |= {self._threads.submit(self._deliver, delivery) for delivery in due}
         return bool(due)
 
     def close(self) -> None:
+        """Finish what is under way."""
         self._threads.shutdown()
 
     def _deliver(self, delivery: Delivery) -> None:
+        try:
+            self._settle(delivery, self._post(delivery))
+        except Exception:
+            # Its lease runs out, and another try is made.
+            _log.exception("webhook_not_tried", id=delivery.id, job=delivery.job_id)
+
+    def _post(self, delivery: Delivery) -> Receipt:
         body = self.body(delivery)
         headers = sign(self._farm.webhook_secret, delivery.id, body, clock.now())
-        receipt = self._sender.post(delivery.url, body, headers)
+        return self._sender.post(delivery.url, body, headers)
+
+    def _settle(self, delivery: Delivery, receipt: Receipt) -> None:
         settle_delivery(
             self._farm.db, delivery, receipt, lambda tries: next_delay(tries, self._dice)
         )

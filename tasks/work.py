@@ -17,6 +17,7 @@ from myriad.errors import (
     MyriadError,
     ShuttingDown,
     StageFailed,
+    Unavailable,
 )
 from myriad.farm import Farm
 from myriad.job import Stage
@@ -26,6 +27,8 @@ from tasks.nudge import Nudge
 from tasks.runner import Control, Picture, StageRunner
 
 _SUFFIX = {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpg"}
+
+_AWAY_PAUSE_S = 3.0
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +58,10 @@ class StageWork:
             self._claim_and_do(job_id, stage)
         except DatabaseUnavailable as error:
             _log.warning("stage_put_off", job=job_id, stage=stage.value, error=error.message)
+        except BaseException:
+            # What left a task here (MemoryError, SystemExit) would take one of the
+            # worker's slots with it for good.
+            _log.exception("stage_put_off", job=job_id, stage=stage.value)
 
     def _claim_and_do(self, job_id: str, stage: Stage) -> None:
         with self._claiming:
@@ -78,13 +85,14 @@ class StageWork:
             _log.info("stage_dropped", why=error.message)
         except ArtifactMissing as error:
             _log.warning("job_rewound", why=error.message)
-            commit.rewind(db, lease)
+            commit.rewind(db, lease, delay_s=rule.delay_s)
+        except Unavailable as error:
+            _log.warning("stage_put_off", code=error.code, error=error.message)
+            commit.hand_back(db, lease, delay_s=_AWAY_PAUSE_S)
         except MyriadError as error:
             _log.warning("stage_failed", code=error.code, error=error.message)
             commit.give_up(db, lease, error, rule)
         except BaseException as error:
-            # MemoryError or SystemExit that left a task here would take one of
-            # the worker's slots with it for good.
             _log.exception("stage_broke")
             commit.give_up(db, lease, StageFailed(f"{type(error).__name__} in {lease.stage}"), rule)
 

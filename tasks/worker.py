@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from celery import Celery
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_shutting_down
 
 from myriad.db.claim import Claimant

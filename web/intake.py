@@ -23,6 +23,7 @@ def accept(
     """
     farm = current_farm()
     model = farm.catalog.find(asked.model)
+    farm.check_served(model)
     params = resolve(asked.params(), model)
     if asked.webhook is not None:
         check_webhook_url(asked.webhook, farm.settings.webhook_allow)

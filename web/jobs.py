@@ -26,9 +26,9 @@ def read_job(job_id: str, caller: Caller) -> JobRecord:
 
 def view_job(record: JobRecord) -> dict[str, Any]:
     """The job as the native API shows it, its progress fresh from whoever does the work."""
-    hints = current_farm().hints
+    signals = current_farm().signals
     is_running = record.state is JobState.RUNNING
-    fraction = hints.progress(record.work_id) if is_running else 0.0
+    fraction = signals.progress(record.work_id) if is_running else 0.0
     return job_view(record, fraction=fraction, link=image_url, base_url=base_url())
 
 
@@ -36,6 +36,6 @@ def end_job(job_id: str, caller: Caller) -> JobRecord:
     """Cancel the job unless it has ended, and say how it stands now. Raises NotFound."""
     farm = current_farm()
     if cancel_job(farm.db, job_id, scope=caller.scope):
-        farm.hints.announce_cancel(job_id)
+        farm.signals.announce_cancel(job_id)
         nudge_dispatch()
     return read_job(job_id, caller)

@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from myriad.db.figures import job_counts, pending_deliveries, queue_figures
+from myriad.db.figures import job_counts, pending_deliveries, stage_figures
 from myriad.db.workers import live_workers
 from myriad.farm import Farm
 from myriad.job import JobState
@@ -54,7 +54,7 @@ def _queues(farm: Farm) -> Iterator[Metric]:
     work = GaugeMetricFamily(
         "myriad_stage_work_seconds", "Work that waits, by measured cost.", labels=labels
     )
-    for figure in queue_figures(farm.db):
+    for figure in stage_figures(farm.db):
         key = [figure.stage.value, figure.model]
         waiting.add_metric(key, figure.waiting)
         held.add_metric(key, figure.held)

@@ -1,5 +1,7 @@
 """The device's one engine thread: all torch work of the process happens here."""
 
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -7,6 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, TypeVar
 
+import structlog
 import torch
 
 from myriad.errors import ShuttingDown
@@ -14,6 +17,8 @@ from workers.batching.batcher import Batcher
 from workers.batching.hub import Hub
 
 Result = TypeVar("Result")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,15 @@ class Engine:
         torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
         self._hub = Hub(Batcher(self._max_rows))
         self._ready.set()
-        while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
-            for submitted in self._arrivals():
-                self._begin(submitted)
-            self._hub.tick()
+        try:
+            while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
+                for submitted in self._arrivals():
+                    self._begin(submitted)
+                self._hub.tick()
+        except BaseException:
+            # A worker without its engine can do nothing but leave, so that another is started.
+            _log.exception("engine_died")
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _arrivals(self) -> list[_Submitted]:
         """All that came in; waits for one if nobody is under way."""

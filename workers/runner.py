@@ -6,7 +6,7 @@ from typing import TypeVar
 from PIL.Image import Image
 
 from myriad.catalog import Catalog
-from myriad.errors import ModelNotLoadable, OutOfMemory
+from myriad.errors import ModelUnavailable, OutOfMemory
 from myriad.job import Stage
 from myriad.lease import Lease
 from myriad.pool import Pool
@@ -123,7 +123,7 @@ class Runner:
     def _loaded(self, name: str) -> LoadedModel:
         """On the engine thread: the model `name`, loaded for this pool's stages."""
         if name not in self._catalog:
-            raise ModelNotLoadable(f"model {name} is not in this worker's catalogue")
+            raise ModelUnavailable(f"model {name} is not in this worker's catalogue")
         key = Key(name, self._pool.stages)
         model = self._catalog[name]
         return self._residency.get(key, lambda: plan(model, key.stages, self._device, self._meet))

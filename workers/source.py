@@ -12,7 +12,7 @@ from huggingface_hub import snapshot_download
 from safetensors import safe_open
 
 from myriad.catalog import Model
-from myriad.errors import ModelNotLoadable
+from myriad.errors import ModelNotLoadable, ModelUnavailable
 
 _INDEX: Final = "model_index.json"
 _LIBRARIES: Final = {None, "diffusers", "transformers", "stable_diffusion"}
@@ -67,7 +67,7 @@ def _fetch(model: Model, patterns: list[str]) -> Path:
             )
         )
     except Exception as error:  # the hub's client raises errors of many libraries
-        raise ModelNotLoadable(
+        raise ModelUnavailable(
             f"model {model.name}: {model.source} could not be had from the Hugging Face hub"
             f" ({type(error).__name__}). Set HF_ENDPOINT to a mirror you can reach, or put the"
             " model's local folder as `source` in the catalogue"

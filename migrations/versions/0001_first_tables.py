@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("artifact_keys", sa.JSON(), nullable=False),
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("error_field", sa.String(length=64), nullable=True),
         sa.Column("webhook", sa.Text(), nullable=True),
         sa.Column("webhook_events_filter", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -81,12 +82,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("flight_key"),
     )
     op.create_index("ix_jobs_any_seed", "jobs", ["any_seed_key"])
-    op.create_index("ix_jobs_due", "jobs", ["state", "stage", "dispatch_due"])
+    op.create_index("ix_jobs_due", "jobs", ["stage", "state", "priority", "created_at"])
     op.create_index("ix_jobs_exact", "jobs", ["exact_key"])
     op.create_index("ix_jobs_leader", "jobs", ["leader_id"])
     op.create_index("ix_jobs_lease", "jobs", ["state", "lease_until"])
     op.create_index("ix_jobs_page", "jobs", ["created_at", "id"])
-
     op.create_table(
         "events",
         sa.Column("job_id", sa.String(length=32), nullable=False),
@@ -150,6 +150,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "attempt"),
     )
+    op.create_index("ix_stage_runs_cost", "stage_runs", ["stage", "model", "finished_at"])
     op.create_table(
         "webhook_deliveries",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -176,13 +177,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
     op.drop_table("webhook_deliveries")
     op.drop_table("stage_runs")
     op.drop_table("images")
     op.drop_table("idempotency_keys")
     op.drop_table("events")
-
     op.drop_table("jobs")
     op.drop_table("workers")
     op.drop_table("api_keys")

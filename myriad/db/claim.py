@@ -4,14 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from myriad import clock
+from myriad.db import outcome
 from myriad.db.database import Database
 from myriad.db.outbox import record_event
 from myriad.db.tables import JobRow, StageRunRow
-from myriad.errors import WorkerLost
+from myriad.errors import UnreadableJob, WorkerLost
 from myriad.job import EventKind, JobState, Stage
 from myriad.lease import Lease
 from myriad.params import GenerationParams
@@ -36,7 +38,6 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
     a prompt that kills workers cannot use up the tries of its neighbours.
     """
     now = clock.now()
-    free = or_(JobRow.lease_until.is_(None), JobRow.lease_until < now)
     is_suspect = JobRow.error_code == WorkerLost.code
     taken = (
         update(JobRow)
@@ -45,7 +46,8 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
             JobRow.stage == stage.value,
             JobRow.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]),
             JobRow.leader_id.is_(None),
-            free,
+            # A lease that ran out is the janitor's to end: it counts the try.
+            JobRow.lease_until.is_(None),
             or_(is_suspect.is_not(True), ~_holds_suspect(by)),
         )
         .values(
@@ -65,7 +67,13 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
         session.add(_stage_run(job, by, now))
         if job.started_at is None:
             _start(session, job, now)
+        session.flush()
+        session.expunge(job)
+    try:
         return _lease(job, by)
+    except ValidationError:
+        _fail_unreadable(db, job_id)
+        return None
 
 
 def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
@@ -82,6 +90,15 @@ def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
     )
     with db.write() as session:
         return set(session.scalars(extended))
+
+
+def _fail_unreadable(db: Database, job_id: str) -> None:
+    """Parameters that an older release took and this one does not: no retry can help."""
+    error = UnreadableJob("its parameters cannot be read by this release; ask for it anew")
+    with db.write() as session:
+        job = session.get_one(JobRow, job_id, with_for_update=True)
+        if not JobState(job.state).is_final:
+            outcome.fail(session, job, error, clock.now())
 
 
 def _holds_suspect(by: Claimant) -> ColumnElement[bool]:
@@ -112,10 +129,9 @@ def _put_off_suspect(session: Session, job_id: str, now: datetime) -> None:
 
 def _start(session: Session, job: JobRow, now: datetime) -> None:
     """The first claim: the job, and all that wait for its run, are running now."""
-    waiting = select(JobRow).where(
-        JobRow.leader_id == job.id, JobRow.state == JobState.QUEUED.value
-    )
-    for starting in (job, *session.scalars(waiting)):
+    for starting in (job, *outcome.followers(session, job)):
+        if starting.started_at is not None:
+            continue
         starting.state = JobState.RUNNING.value
         starting.started_at = now
         record_event(session, starting, EventKind.START, now)

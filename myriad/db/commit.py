@@ -15,6 +15,8 @@ from myriad.errors import MyriadError
 from myriad.job import JobState, Stage
 from myriad.lease import Lease
 
+_LONGEST_PAUSE_S = 60.0
+
 
 @dataclass(frozen=True)
 class RetryRule:
@@ -34,7 +36,7 @@ def advance(db: Database, lease: Lease, artifact_key: str) -> bool:
         if job is None:
             return False
         job.stage, job.tries = following.value, 0
-        job.error_code = job.error_message = None
+        outcome.keep_error(job, None)
         job.artifact_keys = {**job.artifact_keys, lease.stage.value: artifact_key}
         _let_go(job, clock.now())
         _close_run(session, lease, "succeeded")
@@ -63,20 +65,27 @@ def give_up(db: Database, lease: Lease, error: MyriadError, rule: RetryRule) -> 
         return True
 
 
-def hand_back(db: Database, lease: Lease) -> bool:
-    """Return an unfinished stage that was nobody's fault (shutdown): it is due at once."""
+def hand_back(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
+    """Return an unfinished stage that was nobody's fault: a shutdown, a store that is away.
+
+    It is due again after `delay_s`, and the try is not counted.
+    """
     with db.write() as session:
         job = _held(session, lease)
         if job is None:
             return False
         job.tries -= 1
-        _let_go(job, clock.now())
+        _let_go(job, clock.after(delay_s))
         _close_run(session, lease, "handed_back")
         return True
 
 
-def rewind(db: Database, lease: Lease) -> bool:
-    """The stage's input is gone: do the stage that makes it again, however often it takes."""
+def rewind(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
+    """The stage's input is gone: do the stage that makes it again, however often it takes.
+
+    The pause grows with every rewind: where workers cannot read each other's
+    artifacts, nothing is gained by turning in circles fast.
+    """
     with db.write() as session:
         job = _held(session, lease)
         if job is None:
@@ -84,7 +93,8 @@ def rewind(db: Database, lease: Lease) -> bool:
         making = lease.stage.previous or Stage.ENCODE
         job.stage, job.tries, job.rewinds = making.value, 0, job.rewinds + 1
         job.artifact_keys = {k: v for k, v in job.artifact_keys.items() if k != making.value}
-        _let_go(job, clock.now())
+        pause_s = min(delay_s * (job.rewinds - 1), _LONGEST_PAUSE_S)
+        _let_go(job, clock.after(pause_s))
         _close_run(session, lease, "rewound")
         return True
 
@@ -92,11 +102,11 @@ def rewind(db: Database, lease: Lease) -> bool:
 def retry_or_fail(session: Session, job: JobRow, error: MyriadError, rule: RetryRule) -> None:
     """Queue the job's stage again while tries are left, else end it with the error."""
     if error.is_retryable and job.tries < rule.max_tries:
-        job.error_code, job.error_message = error.code, error.message
+        outcome.keep_error(job, error)
         job.state = JobState.QUEUED.value
         _let_go(job, clock.after(rule.delay_s * job.tries))
     else:
-        outcome.fail(session, job, error.code, error.message, clock.now())
+        outcome.fail(session, job, error, clock.now())
 
 
 def _held(session: Session, lease: Lease) -> JobRow | None:

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select, update
+import structlog
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.db.commit import RetryRule, retry_or_fail
 from myriad.db.database import Database
-from myriad.db.tables import JobRow, StageRunRow
+from myriad.db.tables import LIVE, JobRow, StageRunRow
 from myriad.errors import WorkerLost
-from myriad.job import LIVE_STATES, JobState, Stage
+from myriad.job import JobState, Stage
 from myriad.pool import Pool
 
-_LIVE = [state.value for state in LIVE_STATES]
-_RECLAIM_BATCH = 200
+RECLAIM_BATCH = 200
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,50 +46,60 @@ def take_due(
         return [Hint(job_id, stage) for job_id in ids]
 
 
-def _due_ids(session: Session, pool: Pool, stage: Stage, limit: int) -> list[str]:
-    query = select(JobRow.id).where(
-        JobRow.state.in_(_LIVE),
+def has_due(db: Database, stage: Stage) -> bool:
+    """Whether anything waits for a hint; a read, so that idle farms take no write lock."""
+    with db.read() as session:
+        return session.scalar(select(JobRow.id).where(_is_due(stage)).limit(1)) is not None
+
+
+def reclaim_expired(db: Database, rule: RetryRule) -> list[str]:
+    """Take jobs back from workers that stopped renewing; those out of tries fail.
+
+    At most `RECLAIM_BATCH` of them, each in a transaction of its own: whatever is
+    wrong with one row keeps no other from its turn.
+    """
+    query = select(JobRow.id).where(_is_expired()).limit(RECLAIM_BATCH)
+    with db.read() as session:
+        expired = list(session.scalars(query))
+    return [job_id for job_id in expired if _reclaim(db, job_id, rule)]
+
+
+def _reclaim(db: Database, job_id: str, rule: RetryRule) -> bool:
+    query = select(JobRow).where(JobRow.id == job_id, _is_expired())
+    try:
+        with db.write() as session:
+            job = session.scalar(query.with_for_update(skip_locked=True))
+            if job is None:
+                return False
+            _close_lost_run(session, job)
+            lost = WorkerLost(f"the worker stopped answering during {job.stage}")
+            retry_or_fail(session, job, lost, rule)
+    except IntegrityError:
+        _log.exception("not_reclaimed", job=job_id)
+        return False
+    return True
+
+
+def _is_expired() -> ColumnElement[bool]:
+    return and_(JobRow.state == JobState.RUNNING.value, JobRow.lease_until < clock.now())
+
+
+def _is_due(stage: Stage) -> ColumnElement[bool]:
+    return and_(
         JobRow.stage == stage.value,
+        JobRow.state.in_(LIVE),
         JobRow.dispatch_due <= clock.now(),
         JobRow.lease_until.is_(None),
         JobRow.leader_id.is_(None),
     )
+
+
+def _due_ids(session: Session, pool: Pool, stage: Stage, limit: int) -> list[str]:
+    query = select(JobRow.id).where(_is_due(stage))
     if "*" not in pool.models:
         query = query.where(JobRow.model.in_(pool.models))
     query = query.order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)
     return list(session.scalars(query.limit(limit).with_for_update(skip_locked=True)))
-
-
-def has_due(db: Database, stage: Stage) -> bool:
-    """Whether anything waits for a hint; a read, so that idle farms take no write lock."""
-    query = select(JobRow.id).where(
-        JobRow.state.in_(_LIVE),
-        JobRow.stage == stage.value,
-        JobRow.dispatch_due <= clock.now(),
-        JobRow.lease_until.is_(None),
-        JobRow.leader_id.is_(None),
-    )
-    with db.read() as session:
-        return session.scalar(query.limit(1)) is not None
-
-
-def reclaim_expired(db: Database, rule: RetryRule) -> list[str]:
-    """Take jobs back from workers that stopped renewing; those out of tries fail."""
-    query = (
-        select(JobRow)
-        .where(JobRow.state == JobState.RUNNING.value, JobRow.lease_until < clock.now())
-        .limit(_RECLAIM_BATCH)
-    )
-    with db.read() as session:
-        if session.scalar(query.limit(1)) is None:
-            return []
-    with db.write() as session:
-        lost = list(session.scalars(query.with_for_update(skip_locked=True)))
-        for job in lost:
-            _close_lost_run(session, job)
-            error = WorkerLost(f"the worker stopped answering during {job.stage}")
-            retry_or_fail(session, job, error, rule)
-        return [job.id for job in lost]
 
 
 def _close_lost_run(session: Session, job: JobRow) -> None:

@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.db.database import Database
-from myriad.db.tables import JobRow, StageRunRow, WebhookDeliveryRow
-from myriad.job import LIVE_STATES, Stage
+from myriad.db.tables import LIVE, JobRow, StageRunRow, WebhookDeliveryRow
+from myriad.job import Stage
 
 _RECENT_RUNS = 100
 
 
 @dataclass(frozen=True)
-class QueueFigure:
+class StageFigure:
     """One stage of one model: jobs waiting and held, the oldest wait, and a job's mean cost."""
 
     stage: Stage
@@ -31,7 +31,7 @@ class QueueFigure:
         return self.waiting * (self.mean_stage_s or 0.0)
 
 
-def queue_figures(db: Database) -> list[QueueFigure]:
+def stage_figures(db: Database) -> list[StageFigure]:
     """Figures of every (stage, model) that has live jobs of its own (not joined ones)."""
     held = case((JobRow.lease_owner.is_not(None), 1), else_=0)
     query = (
@@ -42,13 +42,13 @@ def queue_figures(db: Database) -> list[QueueFigure]:
             func.sum(held),
             func.min(JobRow.created_at),
         )
-        .where(JobRow.state.in_([state.value for state in LIVE_STATES]), JobRow.leader_id.is_(None))
+        .where(JobRow.state.in_(LIVE), JobRow.leader_id.is_(None))
         .group_by(JobRow.stage, JobRow.model)
     )
     now = clock.now()
     with db.read() as session:
         return [
-            QueueFigure(
+            StageFigure(
                 stage=Stage(stage),
                 model=model,
                 waiting=live - taken,

@@ -12,9 +12,9 @@ from myriad import clock
 from myriad.db import outcome
 from myriad.db.database import Database
 from myriad.db.outbox import record_event
-from myriad.db.tables import IdempotencyKeyRow, ImageRow, JobRow
+from myriad.db.tables import LIVE, IdempotencyKeyRow, ImageRow, JobRow
 from myriad.errors import Conflict, IdempotencyMismatch
-from myriad.job import LIVE_STATES, CacheOutcome, EventKind, JobState, Stage
+from myriad.job import CacheOutcome, EventKind, JobState, Stage
 from myriad.submission import Submission
 
 _RACES = 5
@@ -48,18 +48,27 @@ def _submit(session: Session, submission: Submission, ttl: timedelta) -> Intake:
     if replay := _replay(session, submission, now):
         return Intake(replay, is_replay=True)
     job = _new_row(submission, now)
-    source = _cached(session, submission) if submission.use_cache else None
-    if source:
-        _answer_from(session, job, source, now)
-    elif leader := _leader(session, submission) if submission.use_cache else None:
-        _join(session, job, leader, now)
-    else:
+    if not (submission.use_cache and _spare(session, submission, job, now)):
         job.flight_key = submission.flight_key if submission.use_cache else None
         session.add(job)
         session.flush()
     if submission.idempotency_key:
         session.add(_binding(submission, job.id, now, ttl))
     return Intake(job.id)
+
+
+def _spare(session: Session, submission: Submission, job: JobRow, now: datetime) -> bool:
+    """Answer the job without a run of its own, from the cache or by joining one in flight."""
+    source = _cached(session, submission)
+    leader = None if source else _leader(session, submission)
+    if source is None and leader is None:
+        # A run that was just being finished held us up, and now it has an answer.
+        source = _cached(session, submission)
+    if source:
+        _answer_from(session, job, source, now)
+    elif leader:
+        _join(session, job, leader, now)
+    return bool(source or leader)
 
 
 def _replay(session: Session, submission: Submission, now: datetime) -> str | None:
@@ -101,12 +110,12 @@ def _leader(session: Session, submission: Submission) -> JobRow | None:
         select(JobRow)
         .where(
             _same_picture(submission),
-            JobRow.state.in_([state.value for state in LIVE_STATES]),
+            JobRow.state.in_(LIVE),
             JobRow.leader_id.is_(None),
         )
         .order_by(JobRow.created_at)
         .limit(1)
-        # Waits for a run that is just being finished, then sees that it is.
+        # Waits for a run that is just being finished; it then no longer matches.
         .with_for_update()
     )
     return session.scalar(query)

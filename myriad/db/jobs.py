@@ -5,6 +5,7 @@ import binascii
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +30,7 @@ def find_job(db: Database, job_id: str, *, scope: str | None) -> JobRecord:
         job = session.scalar(select(JobRow).where(JobRow.id == job_id, visible(scope)))
         if job is None:
             raise NotFound(f"no job {job_id}")
-        return _records(session, [job])[0]
+        return replace(_records(session, [job])[0], queue_position=_queue_position(session, job))
 
 
 def list_jobs(
@@ -81,7 +82,6 @@ def _records(session: Session, jobs: Sequence[JobRow]) -> list[JobRecord]:
             job,
             images[job.id],
             seconds[job.leader_id or job.id],
-            _queue_position(session, job) if job.state == JobState.QUEUED.value else None,
         )
         for job in jobs
     ]
@@ -124,7 +124,9 @@ def _stage_seconds(session: Session, job_ids: Sequence[str]) -> dict[str, dict[S
     return spent
 
 
-def _queue_position(session: Session, job: JobRow) -> int:
+def _queue_position(session: Session, job: JobRow) -> int | None:
+    if job.state != JobState.QUEUED.value:
+        return None
     work = session.get(JobRow, job.leader_id) if job.leader_id else job
     if work is None:
         return 0
@@ -154,9 +156,7 @@ def _read_cursor(cursor: str) -> Any:
         return (at, job_id)
 
 
-def _record(
-    job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float], position: int | None
-) -> JobRecord:
+def _record(job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float]) -> JobRecord:
     return JobRecord(
         id=job.id,
         api_key_id=job.api_key_id,
@@ -171,9 +171,10 @@ def _record(
         attempt=job.attempt,
         images=tuple(images),
         stage_seconds=dict(seconds),
-        queue_position=position,
+        queue_position=None,
         error_code=job.error_code,
         error_message=job.error_message,
+        error_field=job.error_field,
         webhook=job.webhook,
         created_at=job.created_at,
         started_at=job.started_at,

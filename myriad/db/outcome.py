@@ -3,37 +3,42 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from myriad.db.outbox import record_event
-from myriad.db.tables import ImageRow, JobRow
-from myriad.job import LIVE_STATES, EventKind, JobState
-
-_LIVE = [state.value for state in LIVE_STATES]
+from myriad.db.tables import LIVE, ImageRow, JobRow, StageRunRow
+from myriad.errors import MyriadError
+from myriad.job import EventKind, JobState, Stage
 
 
 def succeed(session: Session, job: JobRow, images: Sequence[ImageRow], at: datetime) -> None:
     """End the job and every job that joined it with these pictures (rows without a job yet)."""
     for ending in (job, *followers(session, job)):
         _end(ending, JobState.SUCCEEDED, at)
+        ending.stage = Stage.DECODE.value
         session.add_all(copy_image(image, ending.id) for image in images)
         session.flush()
         record_event(session, ending, EventKind.OUTPUT, at)
         record_event(session, ending, EventKind.COMPLETED, at)
 
 
-def fail(session: Session, job: JobRow, code: str, message: str, at: datetime) -> None:
+def fail(session: Session, job: JobRow, error: MyriadError, at: datetime) -> None:
     """End the job and those that joined it: the same run would fail them the same way."""
     for ending in (job, *followers(session, job)):
-        ending.error_code, ending.error_message = code, message
         _end(ending, JobState.FAILED, at)
+        keep_error(ending, error)
         record_event(session, ending, EventKind.COMPLETED, at)
 
 
 def cancel(session: Session, job: JobRow, at: datetime) -> None:
-    """End this job alone."""
+    """End this job alone, and the stage run it may be in."""
     _end(job, JobState.CANCELED, at)
+    session.execute(
+        update(StageRunRow)
+        .where(StageRunRow.job_id == job.id, StageRunRow.finished_at.is_(None))
+        .values(finished_at=at, outcome=JobState.CANCELED.value)
+    )
     session.flush()
     record_event(session, job, EventKind.COMPLETED, at)
 
@@ -42,7 +47,7 @@ def followers(session: Session, job: JobRow) -> list[JobRow]:
     """Live jobs waiting for this one's run, oldest first, locked."""
     query = (
         select(JobRow)
-        .where(JobRow.leader_id == job.id, JobRow.state.in_(_LIVE))
+        .where(JobRow.leader_id == job.id, JobRow.state.in_(LIVE))
         .order_by(JobRow.created_at, JobRow.id)
         .with_for_update()
     )
@@ -55,8 +60,16 @@ def copy_image(image: ImageRow, job_id: str) -> ImageRow:
     return ImageRow(job_id=job_id, **{name: getattr(image, name) for name in names})
 
 
+def keep_error(job: JobRow, error: MyriadError | None) -> None:
+    """Write down what went wrong, or that nothing did."""
+    job.error_code = error.code if error else None
+    job.error_message = error.message if error else None
+    job.error_field = error.field if error else None
+
+
 def _end(job: JobRow, state: JobState, at: datetime) -> None:
     job.state = state.value
     job.completed_at = at
     job.started_at = job.started_at or at
     job.lease_owner = job.lease_until = job.flight_key = None
+    keep_error(job, None)

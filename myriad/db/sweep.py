@@ -4,8 +4,7 @@ from sqlalchemy import delete, select
 
 from myriad import clock
 from myriad.db.database import Database
-from myriad.db.tables import IdempotencyKeyRow, JobRow
-from myriad.job import LIVE_STATES
+from myriad.db.tables import LIVE, IdempotencyKeyRow, JobRow
 
 
 def forget_idempotency_keys(db: Database) -> None:
@@ -16,8 +15,6 @@ def forget_idempotency_keys(db: Database) -> None:
 
 def live_jobs_among(db: Database, job_ids: set[str]) -> set[str]:
     """Those of `job_ids` that have not ended: their artifacts are still wanted."""
-    query = select(JobRow.id).where(
-        JobRow.id.in_(job_ids), JobRow.state.in_([state.value for state in LIVE_STATES])
-    )
+    query = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.state.in_(LIVE))
     with db.read() as session:
         return set(session.scalars(query))

@@ -8,6 +8,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from myriad.job import LIVE_STATES
+
+LIVE = tuple(state.value for state in LIVE_STATES)
+"""`state` of jobs that have not ended, as the column holds it."""
+
 ID = String(32)
 NAME = String(64)
 DIGEST = String(64)
@@ -87,6 +92,7 @@ class JobRow(Base):
 
     error_code: Mapped[str | None] = mapped_column(NAME)
     error_message: Mapped[str | None] = mapped_column(Text)
+    error_field: Mapped[str | None] = mapped_column(NAME)
     webhook: Mapped[str | None] = mapped_column(Text)
     webhook_events_filter: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
@@ -94,7 +100,7 @@ class JobRow(Base):
     completed_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_jobs_due", "state", "stage", "dispatch_due"),
+        Index("ix_jobs_due", "stage", "state", "priority", "created_at"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_exact", "exact_key"),
         Index("ix_jobs_any_seed", "any_seed_key"),
@@ -135,6 +141,8 @@ class StageRunRow(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(24), default="running")
+
+    __table_args__ = (Index("ix_stage_runs_cost", "stage", "model", "finished_at"),)
 
 
 class EventRow(Base):

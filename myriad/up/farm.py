@@ -20,7 +20,7 @@ from myriad.up.console import Console
 from myriad.up.guard import Guard
 from myriad.up.interrupt import Interrupt, listen
 from myriad.up.lock import hold
-from myriad.up.programs import broker, environment, farm_programs, local_url, log_path
+from myriad.up.programs import broker, environment, farm_programs, log_path
 from myriad.up.supervisor import TICK_S, Supervisor
 
 _HOPELESS_CRASHES = 4
@@ -77,7 +77,7 @@ class LocalFarm:
         """Draw the prompt, if any, and stay up; returns the exit code."""
         if self._interrupt.is_asked():
             return 0
-        url = self._settings.public_url or local_url(self._settings)
+        url = self._settings.public_url or self._settings.local_url
         click.echo(f"\nMyriad is ready: open {url} (Ctrl-C stops it)\n")
         drawing = self._drawing = None if prompt is None else _draw(self._settings, prompt)
         self._keep(lambda: is_once and drawing is not None and drawing.poll() is not None)
@@ -113,7 +113,7 @@ class LocalFarm:
 def _draw(settings: Settings, prompt: str) -> "subprocess.Popen[bytes]":
     """`myriad generate` on our own farm, into a new file under home."""
     output: Path = settings.home / "outputs" / f"{clock.now():%Y%m%d-%H%M%S}.png"
-    command = ("generate", "--url", local_url(settings), "--output", str(output), "--", prompt)
+    command = ("generate", "--url", settings.local_url, "--output", str(output), "--", prompt)
     return subprocess.Popen((sys.executable, "-m", "myriad", *command), env=environment(settings))
 
 

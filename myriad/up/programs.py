@@ -39,19 +39,13 @@ def farm_programs(settings: Settings, pools: tuple[Pool, ...], db: Database) -> 
         *(_worker(settings, pool, index, db) for pool in pools for index in range(pool.workers)),
         python("janitor", _JANITOR, "tasks.janitor"),
         python("sender", _SENDER, "tasks.sender"),
-        python("web", _WEB, *GUNICORN, is_ready=lambda pid: _is_up(local_url(settings))),
+        python("web", _WEB, *GUNICORN, is_ready=lambda pid: _is_up(settings.local_url)),
     ]
 
 
 def log_path(settings: Settings, name: str) -> Path:
     """Where the program of that name writes."""
     return settings.home / "logs" / f"{name}.log"
-
-
-def local_url(settings: Settings) -> str:
-    """The farm's address as seen from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def environment(settings: Settings) -> dict[str, str]:

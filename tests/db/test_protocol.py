@@ -2,13 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from myriad.db.cancel import cancel_job
 from myriad.db.claim import Claimant, claim, renew
 from myriad.db.commit import RetryRule, advance, finish, give_up, hand_back, rewind
 from myriad.db.database import Database
 from myriad.db.due import reclaim_expired, take_due
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job
-from myriad.db.tables import ImageRow
+from myriad.db.tables import ImageRow, JobRow
 from myriad.errors import PromptTooLong, StageFailed
 from myriad.job import JobState, Stage
 from myriad.pool import Pool
@@ -50,6 +51,8 @@ def test_a_zombie_changes_nothing(db: Database, worker: Claimant) -> None:
     job_id = submit(db, make_submission()).job_id
     zombie = run_to_decode(db, job_id, worker)
     expire_lease(db, job_id)
+    assert claim(db, job_id, Stage.DECODE, OTHER, 60) is None
+    assert reclaim_expired(db, RULE) == [job_id]
     heir = take(db, job_id, Stage.DECODE, OTHER)
     assert renew(db, [zombie], 60) == set()
     assert not finish(db, zombie, [picture(name="zombie")])
@@ -176,6 +179,37 @@ def test_a_pool_hears_of_its_own_models_only(db: Database) -> None:
     submit(db, make_submission())
     other = Pool(name="other", stages=tuple(Stage), models=("another",))
     assert take_due(db, other, Stage.ENCODE, limit=9, redispatch_s=60) == []
+
+
+def test_a_row_of_other_rules_fails_and_holds_nobody_up(db: Database, worker: Claimant) -> None:
+    job_id = submit(db, make_submission()).job_id
+    with db.write() as session:
+        session.get_one(JobRow, job_id).params = {"prompt": "of an older release"}
+    assert claim(db, job_id, Stage.ENCODE, worker, 60) is None
+    record = find_job(db, job_id, scope="")
+    assert (record.state, record.error_code) == (JobState.FAILED, "unreadable_job")
+
+
+def test_those_canceled_before_the_start_stay_canceled(db: Database, worker: Claimant) -> None:
+    leader = submit(db, make_submission()).job_id
+    joined = submit(db, make_submission()).job_id
+    with ThreadPoolExecutor(2) as threads:
+        canceled = threads.submit(cancel_job, db, joined, scope="")
+        lease = threads.submit(claim, db, leader, Stage.ENCODE, worker, 60).result()
+    assert canceled.result()
+    assert lease is not None
+    assert event_kinds(db, joined)[-1] == "completed"
+    assert give_up(db, lease, PromptTooLong("x", field="prompt"), RULE)
+    assert find_job(db, joined, scope="").state is JobState.CANCELED
+    assert find_job(db, leader, scope="").error_field == "prompt"
+
+
+def test_a_store_that_is_away_costs_no_try(db: Database, worker: Claimant) -> None:
+    job_id = submit(db, make_submission()).job_id
+    assert hand_back(db, take(db, job_id, Stage.ENCODE, worker), delay_s=60)
+    row = job_row(db, job_id)
+    assert (row.tries, row.state) == (0, "running")
+    assert take_due(db, POOL, Stage.ENCODE, limit=1, redispatch_s=60) == []
 
 
 def test_two_dispatchers_never_take_the_same_job(db: Database) -> None:

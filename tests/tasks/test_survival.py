@@ -141,10 +141,10 @@ def test_a_canceled_job_frees_its_slot(farm: Farm, processes: Processes) -> None
     processes.start(JANITOR)
     job_id = post(farm, "long", steps=20)
     endless = post(farm, "longer", steps=150)
-    wait_until(lambda: farm.hints.progress(endless) > 0, what="its first step")
+    wait_until(lambda: farm.signals.progress(endless) > 0, what="its first step")
     assert cancel_job(farm.db, endless, scope="")
-    farm.hints.announce_cancel(endless)
+    farm.signals.announce_cancel(endless)
     wait_for(farm, [job_id])
-    told = farm.hints.progress(endless)
+    told = farm.signals.progress(endless)
     time.sleep(0.5)
-    assert farm.hints.progress(endless) == told < 1
+    assert farm.signals.progress(endless) == told < 1

@@ -98,7 +98,7 @@ def test_prompt_becomes_a_picture_before_one_s_eyes(page: Page, site: Site) -> N
 def take_through_denoising(farm: Farm, job_id: str) -> None:
     assert advance(farm.db, take(farm, job_id, Stage.ENCODE), "encode-out")
     take(farm, job_id, Stage.DENOISE)
-    farm.hints.set_progress(job_id, 0.5)
+    farm.signals.set_progress(job_id, 0.5)
 
 
 def release(farm: Farm, job_id: str) -> None:

@@ -81,7 +81,7 @@ def test_finished_job_leads_to_its_picture(client: FlaskClient, farm: Farm) -> N
 def test_progress_comes_from_the_hint(client: FlaskClient, farm: Farm) -> None:
     job_id = ask(client)["id"]
     take(farm, job_id, Stage.ENCODE)
-    farm.hints.set_progress(job_id, 0.5)
+    farm.signals.set_progress(job_id, 0.5)
     job = client.get(f"{JOBS}/{job_id}").json
     assert job["status"] == "running"
     assert job["progress"] == 0.025

@@ -107,7 +107,7 @@ def test_queued_job_refreshes_itself_and_tells_its_place(client: FlaskClient, fa
 def test_running_job_shows_its_stage_and_progress(client: FlaskClient, farm: Farm) -> None:
     job = submit(client, farm)
     take(farm, job.id, Stage.ENCODE)
-    farm.hints.set_progress(job.id, 1.0)
+    farm.signals.set_progress(job.id, 1.0)
     page = client.get(f"/jobs/{job.id}/panel").text
     assert "Reading the prompt" in text(page)
     assert 'value="5"' in page

@@ -14,5 +14,7 @@ def to_job(job_id: str) -> Response:
 def to_local(target: str | None) -> Response:
     """To a path of ours, or home if `target` would lead anywhere else."""
     parts = urlsplit((target or "").replace("\\", "/"))
-    is_local = not parts.scheme and not parts.netloc and parts.path.startswith("/")
+    # A path of two slashes is another host to a browser, though not to urlsplit.
+    is_path = parts.path.startswith("/") and not parts.path.startswith("//")
+    is_local = not parts.scheme and not parts.netloc and is_path
     return redirect(target if target and is_local else "/", 303)

@@ -52,7 +52,8 @@ def concatenate(calls: list[Call]) -> dict[str, Any]:
 
 def split(outputs: tuple[Tensor, ...], calls: list[Call]) -> list[tuple[Tensor, ...]]:
     """Each call's share of a forward pass's outputs, in order."""
-    parts = [output.split([call.rows for call in calls]) for output in outputs]
+    sizes = [call.rows for call in calls]
+    parts = [torch.split(output, sizes) for output in outputs]  # type: ignore[no-untyped-call]
     return [tuple(part[index] for part in parts) for index in range(len(calls))]
 
 

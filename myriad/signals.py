@@ -16,7 +16,7 @@ _PAUSE_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class Hints:
+class Signals:
     """Best effort both ways: SQL stays the truth, and no method raises when Redis is away."""
 
     def __init__(self, redis_client: Redis) -> None:
