@@ -73,6 +73,8 @@ class Engine:
     def close(self) -> None:
         """Let the calls that have begun finish, give up the others, end the thread."""
         self._closing.set()
+        for submitted in self._waiting():
+            self._give_up(submitted)
         self._submitted.put(None)
         self._thread.join()
 
@@ -93,15 +95,24 @@ class Engine:
 
     def _arrivals(self) -> list[_Submitted]:
         """All that came in; waits for one if nobody is under way."""
-        arrived = [self._submitted.get()] if self._hub.is_idle else []
+        first = self._submitted.get() if self._hub.is_idle else None
+        return ([first] if first else []) + self._waiting()
+
+    def _waiting(self) -> list[_Submitted]:
+        """All that is in the queue, taken out."""
+        waiting = []
         try:
             while True:
-                arrived.append(self._submitted.get_nowait())
+                waiting.append(self._submitted.get_nowait())
         except Empty:
-            return [each for each in arrived if each is not None]
+            return [each for each in waiting if each is not None]
 
     def _begin(self, submitted: _Submitted) -> None:
         if self._closing.is_set():
-            submitted.future.set_exception(ShuttingDown("the engine closed before the stage began"))
+            self._give_up(submitted)
         else:
             self._hub.start(submitted.work, submitted.future)
+
+    @staticmethod
+    def _give_up(submitted: _Submitted) -> None:
+        submitted.future.set_exception(ShuttingDown("the engine closed before the stage began"))

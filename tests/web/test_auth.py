@@ -99,7 +99,9 @@ def test_pages_lead_to_the_login_and_back(client: FlaskClient, farm: Farm) -> No
     assert client.get("/gallery").status_code == 200
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example"]
+)
 def test_login_leads_nowhere_else(client: FlaskClient, farm: Farm, target: str) -> None:
     _, key = create_key(farm.db, "me")
     form = {"csrf_token": csrf(client, "/login"), "key": key}

@@ -28,6 +28,7 @@ JOB = JobRecord(
     queue_position=0,
     error_code=None,
     error_message=None,
+    error_field=None,
     webhook=None,
     created_at=clock.now(),
     started_at=None,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from myriad.catalog import Catalog, Model
-from myriad.errors import ModelNotLoadable
+from myriad.errors import ModelNotLoadable, ModelUnavailable
 from myriad.job import Stage
 from tests.workers.stage import MakeRunner
 
@@ -121,7 +121,7 @@ def test_remote_code_is_off_whatever_the_environment_says() -> None:
 
 
 def test_an_unreachable_hub_says_what_to_do(preload: Preload) -> None:
-    with pytest.raises(ModelNotLoadable, match=r"HF_ENDPOINT to a mirror.*local folder"):
+    with pytest.raises(ModelUnavailable, match=r"HF_ENDPOINT to a mirror.*local folder"):
         preload("nobody/nothing", revision="0" * 40)
 
 

@@ -12,7 +12,7 @@ from myriad.catalog import Catalog
 from myriad.errors import (
     ArtifactMissing,
     LeaseLost,
-    ModelNotLoadable,
+    ModelUnavailable,
     NonFiniteOutput,
     OutOfMemory,
     PromptTooLong,
@@ -158,7 +158,7 @@ def test_a_model_that_left_the_catalogue_is_named(
     catalog: Catalog, open_runner: MakeRunner, lease: MakeLease
 ) -> None:
     runner = open_runner(Stage.ENCODE, models=Catalog((catalog["sd"],)))
-    with pytest.raises(ModelNotLoadable, match="sdxl is not in this worker's catalogue"):
+    with pytest.raises(ModelUnavailable, match="sdxl is not in this worker's catalogue"):
         runner.encode(lease("sdxl"), FakeControl())
 
 

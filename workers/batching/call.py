@@ -53,7 +53,7 @@ def concatenate(calls: list[Call]) -> dict[str, Any]:
 def split(outputs: tuple[Tensor, ...], calls: list[Call]) -> list[tuple[Tensor, ...]]:
     """Each call's share of a forward pass's outputs, in order."""
     sizes = [call.rows for call in calls]
-    parts = [torch.split(output, sizes) for output in outputs]  # type: ignore[no-untyped-call]
+    parts = [torch.split(output, sizes) for output in outputs]
     return [tuple(part[index] for part in parts) for index in range(len(calls))]
 
 
