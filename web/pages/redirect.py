@@ -1,7 +1,5 @@
 """Where a form's POST leads: always somewhere on this farm."""
 
-from urllib.parse import urlsplit
-
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
@@ -13,8 +11,7 @@ def to_job(job_id: str) -> Response:
 
 def to_local(target: str | None) -> Response:
     """To a path of ours, or home if `target` would lead anywhere else."""
-    parts = urlsplit((target or "").replace("\\", "/"))
-    # A path of two slashes is another host to a browser, though not to urlsplit.
-    is_path = parts.path.startswith("/") and not parts.path.startswith("//")
-    is_local = not parts.scheme and not parts.netloc and is_path
+    path = (target or "").replace("\\", "/")
+    # Two slashes begin the name of another host.
+    is_local = path.startswith("/") and not path.startswith("//")
     return redirect(target if target and is_local else "/", 303)
