@@ -22,6 +22,7 @@ from bench.peer import BarePipeline, bare_flask, running_farm
 from myriad.catalog import load_catalog
 from myriad.client import Client
 from myriad.pool import load_pools
+from myriad.settings import load_settings
 
 IN_FLIGHT = 8
 HITS = 200
@@ -98,7 +99,8 @@ def _hit(http: httpx.Client, url: str, body: dict[str, object]) -> None:
 
 def measure(rounds: int, jobs: int) -> list[Comparison]:
     """All comparisons, side by side on this machine."""
-    model, pool = load_catalog().default, load_pools()[0]
+    settings = load_settings()
+    model, pool = load_catalog(settings.catalog).default, load_pools(settings.pools)[0]
     defaults = model.defaults
     bare = BarePipeline(
         model.source, defaults.num_inference_steps, defaults.guidance_scale, pool.threads
