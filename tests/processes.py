@@ -52,6 +52,17 @@ class Processes:
             process.wait()
 
 
+def freeze(process: "subprocess.Popen[bytes]") -> None:
+    """Stop the process and wait until its last thread has stopped: a signal takes a moment."""
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: _thread_states(process.pid) == {"T"}, what="every thread stops")
+
+
+def _thread_states(pid: int) -> set[str]:
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {stat.rpartition(")")[2].split()[0] for stat in stats}
+
+
 def wait_until(
     is_so: Callable[[], bool],
     *,

@@ -12,7 +12,7 @@ from myriad.db.jobs import find_job
 from myriad.embedded import EmbeddedValkey
 from myriad.farm import Farm
 from myriad.job import JobState
-from tests.processes import FAST_WORKER, JANITOR, Processes, wait_until
+from tests.processes import FAST_WORKER, JANITOR, Processes, freeze, wait_until
 from tests.tasks.jobs import assert_effects_once, count_final, post, post_many, wait_for
 
 JOBS = 50
@@ -77,7 +77,7 @@ def test_a_frozen_worker_wakes_up_too_late(farm: Farm, processes: Processes) -> 
     # every writer until it is killed. Holding it here says that it does not.
     with farm.db.write() as session:
         session.execute(text("SELECT 1"))
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
     processes.start(FAST_WORKER)
     wait_for(farm, job_ids)
     frozen.send_signal(signal.SIGCONT)
