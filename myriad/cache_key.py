@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from myriad.catalog import Model
+from myriad.catalog import Catalog
+from myriad.model import Model
 from myriad.params import GenerationParams
 
 
@@ -21,11 +22,29 @@ class CacheKey:
     any_seed: str
 
 
-def cache_key(params: GenerationParams, model: Model, scope: str = "") -> CacheKey:
-    """Key over the weights' fingerprint and every parameter, the prompt letter by letter."""
+def fingerprints(params: GenerationParams, model: Model, catalog: Catalog) -> Mapping[str, str]:
+    """The exact weights behind every name in the request: model, LoRAs, ControlNets, refiner."""
+    named = {"model": model.fingerprint}
+    named |= {f"lora {use.name}": catalog.loras[use.name].fingerprint for use in params.loras}
+    named |= {
+        f"controlnet {use.model}": catalog.controlnets[use.model].fingerprint
+        for use in params.controlnets
+    }
+    if params.refiner is not None:
+        named["refiner"] = catalog.refiners[params.refiner.model].fingerprint
+    return named
+
+
+def cache_key(
+    params: GenerationParams, model: Model, weights: Mapping[str, str], scope: str = ""
+) -> CacheKey:
+    """Key over the `weights` used (`fingerprints`) and every parameter.
+
+    The prompt counts letter by letter, pictures handed in by their content.
+    """
     values = params.to_json()
     seed = values.pop("seed")
-    base = {"scope": scope, "model": model.name, "weights": model.fingerprint, "params": values}
+    base = {"scope": scope, "model": model.name, "weights": dict(weights), "params": values}
     return CacheKey(exact=_digest(base | {"seed": seed}), any_seed=_digest(base))
 
 

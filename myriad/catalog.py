@@ -1,85 +1,44 @@
-"""The catalogue: which models this farm offers, read from `catalog.toml`."""
+"""The catalogue: which models this farm offers, and what may be added to them."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
+from myriad.adapter import Adapter, ControlNet, Lora
 from myriad.errors import ConfigError, InvalidRequest
-from myriad.fingerprint import folder_fingerprint
-from myriad.scheduler import canonical_scheduler
+from myriad.model import Defaults, Limits, Model
+from myriad.weights import ROOT, Weights, locate
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = ["ROOT", "Catalog", "Defaults", "Limits", "Model", "load_catalog"]
+
 BUNDLED = Path(__file__).with_name("catalog.toml")
 
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Defaults(_Entry):
-    """What a request gets when it does not say."""
-
-    width: int = 512
-    height: int = 512
-    num_inference_steps: int = 20
-    guidance_scale: float = 7.5
-    scheduler: str = "DPMSolverMultistepScheduler"
-
-    @field_validator("scheduler")
-    @classmethod
-    def _known_scheduler(cls, name: str) -> str:
-        known = canonical_scheduler(name)
-        if known is None:
-            raise ValueError(f"unknown scheduler {name!r}")
-        return known
-
-
-class Limits(_Entry):
-    """What a request may ask for; sizes in pixels."""
-
-    min_size: int = 64
-    max_size: int = 2048
-    size_multiple: int = 8
-    max_pixels: int = 2048 * 2048
-    max_steps: int = 150
-    max_images: int = 8
-
-
-class Model(_Entry):
-    """One entry of the catalogue.
-
-    `source` is a folder (absolute, or relative to the catalogue's own folder or
-    to the project) or a hub id; a hub id needs a `revision`, so that what was
-    checked is what runs. `languages` are those its text encoder understands.
-    """
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
-    family: str
-    source: str
-    revision: str = ""
-    title: str = ""
-    description: str = ""
-    licence: str = ""
-    languages: tuple[str, ...] = ("en",)
-    max_prompt_tokens: int = 77
-    defaults: Defaults = Defaults()
-    limits: Limits = Limits()
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names the exact weights: the pinned revision, or a hash of the local folder."""
-        return self.revision or folder_fingerprint(Path(self.source))
+Named = TypeVar("Named", bound=Weights)
+Added = TypeVar("Added", bound=Adapter)
 
 
 class Catalog(Mapping[str, Model]):
-    """Models by name, in the file's order; the first is the default."""
+    """Models by name, in the file's order; the first is the default.
 
-    def __init__(self, models: tuple[Model, ...]) -> None:
-        self._models = {model.name: model for model in models}
+    Refiners are models too, but kept apart: none is offered by itself.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        loras: Iterable[Lora] = (),
+        controlnets: Iterable[ControlNet] = (),
+    ) -> None:
+        entries = tuple(models)
+        self._models = _by_name(model for model in entries if not model.refiner_of)
+        self.refiners: Mapping[str, Model] = _by_name(
+            model for model in entries if model.refiner_of
+        )
+        self.loras: Mapping[str, Lora] = _by_name(loras)
+        self.controlnets: Mapping[str, ControlNet] = _by_name(controlnets)
 
     def __getitem__(self, name: str) -> Model:
         return self._models[name]
@@ -102,29 +61,78 @@ class Catalog(Mapping[str, Model]):
             raise InvalidRequest(f"must be one of {', '.join(self._models)}", field="model")
         return self._models[name]
 
+    def loras_of(self, model: Model) -> Mapping[str, Lora]:
+        """The LoRAs that a request for `model` may name."""
+        return _for(model, self.loras)
+
+    def controlnets_of(self, model: Model) -> Mapping[str, ControlNet]:
+        """The ControlNets that a request for `model` may name."""
+        return _for(model, self.controlnets)
+
+    def refiners_of(self, model: Model) -> Mapping[str, Model]:
+        """The refiners that a request for `model` may name."""
+        return {
+            name: refiner
+            for name, refiner in self.refiners.items()
+            if model.name in refiner.refiner_of
+        }
+
 
 def load_catalog(path: Path | None = None) -> Catalog:
     """Read `catalog.toml`. Raises ConfigError that names the file and the entry."""
     path = path or BUNDLED
     try:
-        entries = tomllib.loads(path.read_text("utf-8")).get("model", [])
-        models = tuple(_entry(values, path.parent) for values in entries)
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    if not models:
-        raise ConfigError(f"{path}: lists no [[model]]")
-    if len({model.name for model in models}) < len(models):
-        raise ConfigError(f"{path}: two models have one name")
-    return Catalog(models)
-
-
-def _entry(values: dict[str, Any], folder: Path) -> Model:
-    model = Model.model_validate(values)
-    for base in (folder, ROOT):
-        if (local := base / model.source).is_dir():
-            return model.model_copy(update={"source": str(local)})
-    if not model.revision:
-        raise ConfigError(
-            f"model {model.name}: source {model.source!r} is no folder; a hub id needs a revision"
+        tables = tomllib.loads(path.read_text("utf-8"))
+        catalog = Catalog(
+            [_vae_located(model, path.parent) for model in _read(tables, "model", Model, path)],
+            _read(tables, "lora", Lora, path),
+            _read(tables, "controlnet", ControlNet, path),
         )
-    return model
+    except (OSError, tomllib.TOMLDecodeError, ValidationError, ConfigError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if tables:
+        raise ConfigError(f"{path}: there is no table {', '.join(tables)}")
+    if not catalog:
+        raise ConfigError(f"{path}: lists no [[model]]")
+    _check_uses(catalog, path)
+    return catalog
+
+
+def _read(tables: dict[str, Any], table: str, kind: type[Named], path: Path) -> list[Named]:
+    entries = [kind.model_validate(values).located(path.parent) for values in tables.pop(table, [])]
+    if len(_by_name(entries)) < len(entries):
+        raise ConfigError(f"two entries of [[{table}]] have one name")
+    return entries
+
+
+def _vae_located(model: Model, folder: Path) -> Model:
+    if not model.tiny_vae:
+        return model
+    place = locate(f"{model.name}.tiny_vae", model.tiny_vae, model.tiny_vae_revision, folder)
+    return model.model_copy(update={"tiny_vae": place})
+
+
+def _check_uses(catalog: Catalog, path: Path) -> None:
+    """Raise ConfigError for an addition to a model that is not there or cannot take it."""
+    uses = (
+        *((lora.name, lora.models, "has_loras") for lora in catalog.loras.values()),
+        *((net.name, net.models, "controlnet_modes") for net in catalog.controlnets.values()),
+        *((model.name, model.refiner_of, "takes_refiner") for model in catalog.refiners.values()),
+    )
+    for name, models, fact in uses:
+        for model in models:
+            if model not in catalog:
+                raise ConfigError(f"{path}: {name} is for model {model}, which is not listed")
+            if not getattr(catalog[model].facts, fact):
+                raise ConfigError(
+                    f"{path}: {name} cannot be added to {model}:"
+                    f" family {catalog[model].family} takes none of its kind"
+                )
+
+
+def _by_name(entries: Iterable[Named]) -> dict[str, Named]:
+    return {entry.name: entry for entry in entries}
+
+
+def _for(model: Model, adapters: Mapping[str, Added]) -> dict[str, Added]:
+    return {name: adapter for name, adapter in adapters.items() if model.name in adapter.models}

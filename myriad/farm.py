@@ -48,10 +48,13 @@ class Farm:
         return self.settings.public_url or self.settings.local_url
 
     def picture_url(self, image: ImageRecord, base_url: str) -> str:
-        """A short-lived address of the picture: presigned S3, or a signed link of our own."""
+        """A short-lived address of the picture."""
+        return self.file_url(image.storage_key, image.content_type, base_url)
+
+    def file_url(self, key: str, content_type: str, base_url: str) -> str:
+        """A short-lived address of a stored file: presigned S3, or a signed link of our own."""
         ttl = timedelta(seconds=self.settings.link_ttl_s)
-        key = image.storage_key
-        direct = self.storage.presigned_url(key, ttl=ttl, content_type=image.content_type)
+        direct = self.storage.presigned_url(key, ttl=ttl, content_type=content_type)
         if direct:
             return direct
         token = sign_link(self.secret, key, clock.now() + ttl)

@@ -1,20 +1,27 @@
-"""A short name for the exact contents of a model folder."""
+"""A short name for the exact contents of a model's folder or file."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 _SAMPLE_BYTES = 1 << 20
 
 
-def folder_fingerprint(folder: Path) -> str:
+def fingerprint(path: Path) -> str:
     """16 hex digits over every file's path, size, head and tail (1 MiB each).
 
     Head and tail of a weights file hold its header and about a million trained
     values, so two trainings differ there; hashing gigabytes whole at every
     start would cost minutes and tell no more.
     """
+    if path.is_file():
+        return _digest([path], path.parent)
+    return _digest(sorted(path.rglob("*")), path)
+
+
+def _digest(paths: Iterable[Path], folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in paths:
         if path.is_file() and not path.name.endswith(".md"):
             digest.update(
                 f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode()

@@ -1,32 +1,77 @@
 """Generation parameters: one frozen object a door fills and every stage reads."""
 
 import json
-import secrets
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
-from myriad.catalog import Model
 from myriad.errors import InvalidRequest
+from myriad.mode import Mode
 from myriad.scheduler import SCHEDULERS, canonical_scheduler
 
 MAX_PROMPT_CHARS = 8_000
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exact
+MAX_FPS = 60
+MAX_LORAS = 8
+MAX_CONTROLNETS = 4
 PICTURE_FORMATS = ("png", "webp", "jpeg")
+VIDEO_FORMAT = "mp4"
+
+Item = TypeVar("Item")
+
+
+def _tuple_of_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
 
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+Name = Annotated[str, Field(max_length=64)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Many = Annotated[tuple[Item, ...], BeforeValidator(_tuple_of_list)]
 
 
-class GenerationParams(BaseModel):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ControlNetUse(_Frozen):
+    """A ControlNet of the catalogue, the input it follows, and how closely (0: not at all)."""
+
+    model: Name
+    image: Digest
+    scale: float = Field(1.0, ge=0, le=2)
+
+
+class LoraUse(_Frozen):
+    """A LoRA of the catalogue and its weight."""
+
+    name: Name
+    scale: float = Field(1.0, ge=-4, le=4)
+
+
+class RefinerUse(_Frozen):
+    """A refiner of the catalogue, which takes over after this fraction of the steps."""
+
+    model: Name
+    denoising_start: float = Field(0.8, gt=0, lt=1)
+
+
+class GenerationParams(_Frozen):
     """What to draw. Names are diffusers' own, plus `seed`, `num_images`, `output_format`.
 
-    Filled by `resolve`, which knows the model's defaults and limits; image i of
-    a job is drawn from `seed + i`, so it equals a one-image job of that seed.
+    Filled by `myriad.resolve`, which knows the model's defaults and limits; image i
+    of a job is drawn from `seed + i`, so it equals a one-image job of that seed.
+    `image`, `mask` and a ControlNet's image are SHA-256 digests of stored inputs.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     prompt: Prompt
     negative_prompt: Prompt = ""
@@ -37,7 +82,16 @@ class GenerationParams(BaseModel):
     seed: int = Field(ge=0, le=MAX_SEED)
     num_images: int = Field(1, ge=1)
     scheduler: str
-    output_format: Literal["png", "webp", "jpeg"] = "png"
+    output_format: Literal["png", "webp", "jpeg", "mp4"] = "png"
+    image: Digest | None = None
+    strength: float | None = Field(None, gt=0, le=1)
+    mask: Digest | None = None
+    controlnets: Many[ControlNetUse] = Field((), max_length=MAX_CONTROLNETS)
+    loras: Many[LoraUse] = Field((), max_length=MAX_LORAS)
+    refiner: RefinerUse | None = None
+    num_frames: int = Field(1, ge=1)
+    fps: int | None = Field(None, ge=1, le=MAX_FPS)
+    reproducible: bool = False
 
     @field_validator("prompt", "negative_prompt")
     @classmethod
@@ -59,35 +113,36 @@ class GenerationParams(BaseModel):
         """One seed per image."""
         return tuple(range(self.seed, self.seed + self.num_images))
 
+    @property
+    def mode(self) -> Mode:
+        """What this starts from and makes."""
+        if self.num_frames > 1:
+            return Mode.TEXT_TO_VIDEO
+        if self.mask is not None:
+            return Mode.INPAINTING
+        return Mode.TEXT_TO_IMAGE if self.image is None else Mode.IMAGE_TO_IMAGE
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Digests of the stored inputs by the field that names them, `controlnets.0.image`."""
+        named = {"image": self.image, "mask": self.mask} | {
+            f"controlnets.{place}.image": use.image for place, use in enumerate(self.controlnets)
+        }
+        return {field: digest for field, digest in named.items() if digest is not None}
+
+    @property
+    def input_digests(self) -> tuple[str, ...]:
+        """The stored inputs, each once."""
+        return tuple(dict.fromkeys(self.inputs.values()))
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, every field present."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; fields younger than the row take their defaults."""
         return cls.model_validate_json(json.dumps(dict(values)))
-
-
-def new_seed() -> int:
-    """A seed for a request that names none; 32 bits, as every front end can show."""
-    return secrets.randbelow(2**32)
-
-
-def resolve(asked: Mapping[str, Any], model: Model) -> GenerationParams:
-    """Turn what was asked of `model` into complete, checked parameters.
-
-    Fields that are absent or None take the model's defaults; an absent seed is
-    drawn at random. Raises InvalidRequest naming the first field at fault.
-    """
-    given = {name: value for name, value in asked.items() if value is not None}
-    values = {**model.defaults.model_dump(), "seed": new_seed(), **given}
-    try:
-        params = GenerationParams.model_validate(values, strict=True)
-    except ValidationError as error:
-        raise invalid_request(error) from error
-    _check_limits(params, model)
-    return params
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
@@ -95,28 +150,3 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or None
     return InvalidRequest(first["msg"].removeprefix("Value error, "), field=field)
-
-
-def _check_limits(params: GenerationParams, model: Model) -> None:
-    limits = model.limits
-    for field in ("width", "height"):
-        size = getattr(params, field)
-        if not limits.min_size <= size <= limits.max_size or size % limits.size_multiple:
-            raise InvalidRequest(
-                f"must be a multiple of {limits.size_multiple} from {limits.min_size}"
-                f" to {limits.max_size} for model {model.name}",
-                field=field,
-            )
-    if params.width * params.height > limits.max_pixels:
-        raise InvalidRequest(
-            f"width x height must not exceed {limits.max_pixels} pixels for model {model.name}",
-            field="width",
-        )
-    for field, most in (
-        ("num_inference_steps", limits.max_steps),
-        ("num_images", limits.max_images),
-    ):
-        if getattr(params, field) > most:
-            raise InvalidRequest(f"must not exceed {most} for model {model.name}", field=field)
-    if params.seed + params.num_images - 1 > MAX_SEED:
-        raise InvalidRequest("seed + num_images is too large", field="seed")

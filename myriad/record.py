@@ -9,7 +9,7 @@ from myriad.job import CacheOutcome, JobState, Stage
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One finished picture; `storage_key` never leaves the server."""
+    """One finished picture or video; `storage_key` never leaves the server."""
 
     index: int
     storage_key: str
@@ -20,6 +20,19 @@ class ImageRecord:
     seed: int
     width: int
     height: int
+    num_frames: int
+    fps: int | None
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """A picture that was handed in: `digest` is the SHA-256 of its stored PNG. Sizes in pixels."""
+
+    digest: str
+    width: int
+    height: int
+    size_bytes: int
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class JobRecord:
     `queue_position` counts the jobs that go first (0: next), None unless
     it is queued and was asked for by its id.
     `work_id` is the job whose run answers this one: itself, or the one it joined.
+    `notes` say what was done to make it run, as after too little memory.
     """
 
     id: str
@@ -45,6 +59,8 @@ class JobRecord:
     images: tuple[ImageRecord, ...]
     stage_seconds: dict[Stage, float]
     queue_position: int | None
+    deadline_at: datetime | None
+    notes: tuple[str, ...]
     error_code: str | None
     error_message: str | None
     error_field: str | None

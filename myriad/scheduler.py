@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEDULERS: Final = (
+DIFFUSION_SCHEDULERS: Final = (
     "DDIMScheduler",
     "DPMSolverMultistepScheduler",
     "DPMSolverSinglestepScheduler",
@@ -17,6 +17,12 @@ SCHEDULERS: Final = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
+"""For models that predict noise or velocity."""
+
+FLOW_SCHEDULERS: Final = ("FlowMatchEulerDiscreteScheduler",)
+"""For models trained by flow matching."""
+
+SCHEDULERS: Final = DIFFUSION_SCHEDULERS + FLOW_SCHEDULERS
 
 
 def canonical_scheduler(name: str) -> str | None:

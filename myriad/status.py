@@ -26,17 +26,20 @@ def job_view(
         "input": record.params,
         "output": [_image_view(image, link) for image in record.images] or None,
         "error": _error_view(record),
+        "notes": list(record.notes),
         "cache": record.cache.value,
         "queue_position": record.queue_position,
         "priority": record.priority,
         "metadata": record.metadata,
         "metrics": _metrics(record),
-        "created_at": _moment(record.created_at),
-        "started_at": _moment(record.started_at),
-        "completed_at": _moment(record.completed_at),
+        "created_at": moment(record.created_at),
+        "started_at": moment(record.started_at),
+        "completed_at": moment(record.completed_at),
+        "deadline_at": moment(record.deadline_at),
         "urls": {
             "get": path,
             "cancel": f"{path}/cancel",
+            "preview": f"{path}/preview",
             "web": f"{base_url.rstrip('/')}/jobs/{record.id}",
         },
     }
@@ -48,6 +51,8 @@ def _image_view(image: ImageRecord, link: Callable[[ImageRecord], str]) -> dict[
         "seed": image.seed,
         "width": image.width,
         "height": image.height,
+        "num_frames": image.num_frames,
+        "fps": image.fps,
         "content_type": image.content_type,
         "sha256": image.sha256,
     }
@@ -74,5 +79,6 @@ def _seconds(start: datetime, end: datetime | None) -> float | None:
     return round((end - start).total_seconds(), 4) if end else None
 
 
-def _moment(at: datetime | None) -> str | None:
+def moment(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC, as JSON bodies carry it."""
     return at.isoformat().replace("+00:00", "Z") if at else None

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from myriad.cache_key import CacheKey, cache_key
-from myriad.catalog import Model
 from myriad.job import EventKind
+from myriad.model import Model
 from myriad.params import GenerationParams
 
 
@@ -13,15 +13,19 @@ from myriad.params import GenerationParams
 class Submission:
     """One request, validated. `scope` is the caller's name in caches and idempotency keys.
 
+    `weights` names all weights it uses (`myriad.cache_key.fingerprints`).
     `seed_given` is False when any seed will do; `use_cache` False forces a fresh
-    run. `request_hash` tells two bodies under one `idempotency_key` apart.
+    run; `deadline_s` counts from its creation. `request_hash` tells two bodies
+    under one `idempotency_key` apart.
     """
 
     model: Model
     params: GenerationParams
+    weights: Mapping[str, str]
     seed_given: bool
     use_cache: bool = True
     priority: int = 0
+    deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook: str | None = None
     webhook_events_filter: tuple[EventKind, ...] = tuple(EventKind)
@@ -36,7 +40,8 @@ class Submission:
 
     @property
     def keys(self) -> CacheKey:
-        return cache_key(self.params, self.model, "" if self.is_cache_shared else self.scope)
+        scope = "" if self.is_cache_shared else self.scope
+        return cache_key(self.params, self.model, self.weights, scope)
 
     @property
     def flight_key(self) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from myriad.catalog import Defaults, Model
-from myriad.params import resolve
+from myriad.cache_key import fingerprints
+from myriad.catalog import Catalog, Defaults, Model
+from myriad.resolve import resolve
 from myriad.submission import Submission
 
 MODEL = Model(
@@ -20,7 +21,15 @@ def make_submission(prompt: str = "a red circle", **values: Any) -> Submission:
     """A submission; parameters by their own names, the rest as Submission's fields."""
     fields = {name: values.pop(name) for name in list(values) if name in _FIELDS}
     params = resolve({"prompt": prompt, **values}, MODEL)
-    return Submission(model=MODEL, params=params, seed_given="seed" in values, **fields)
+    weights = fingerprints(params, MODEL, Catalog([MODEL]))
+    return Submission(
+        model=MODEL, params=params, weights=weights, seed_given="seed" in values, **fields
+    )
 
 
-_FIELDS = frozenset(Submission.__dataclass_fields__) - {"model", "params", "seed_given"}
+_FIELDS = frozenset(Submission.__dataclass_fields__) - {
+    "model",
+    "params",
+    "weights",
+    "seed_given",
+}

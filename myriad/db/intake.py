@@ -49,7 +49,7 @@ def _submit(session: Session, submission: Submission, ttl: timedelta) -> Intake:
         return Intake(replay, is_replay=True)
     job = _new_row(submission, now)
     if not (submission.use_cache and _spare(session, submission, job, now)):
-        job.flight_key = submission.flight_key if submission.use_cache else None
+        job.flight_key = submission.flight_key if _is_shareable(submission) else None
         session.add(job)
         session.flush()
     if submission.idempotency_key:
@@ -57,10 +57,16 @@ def _submit(session: Session, submission: Submission, ttl: timedelta) -> Intake:
     return Intake(job.id)
 
 
+def _is_shareable(submission: Submission) -> bool:
+    """Whether its run may be one for several: what has a deadline may have to end alone."""
+    return submission.use_cache and submission.deadline_s is None
+
+
 def _spare(session: Session, submission: Submission, job: JobRow, now: datetime) -> bool:
     """Answer the job without a run of its own, from the cache or by joining one in flight."""
     source = _cached(session, submission)
-    leader = None if source else _leader(session, submission)
+    may_join = source is None and _is_shareable(submission)
+    leader = _leader(session, submission) if may_join else None
     if source is None and leader is None:
         # A run that was just being finished held us up, and now it has an answer.
         source = _cached(session, submission)
@@ -112,6 +118,7 @@ def _leader(session: Session, submission: Submission) -> JobRow | None:
             _same_picture(submission),
             JobRow.state.in_(LIVE),
             JobRow.leader_id.is_(None),
+            JobRow.deadline_at.is_(None),
         )
         .order_by(JobRow.created_at)
         .limit(1)
@@ -166,8 +173,15 @@ def _new_row(submission: Submission, now: datetime) -> JobRow:
         tries=0,
         rewinds=0,
         artifact_keys={},
+        deadline_at=_deadline(submission, now),
+        notes=[],
         created_at=now,
     )
+
+
+def _deadline(submission: Submission, now: datetime) -> datetime | None:
+    seconds = submission.deadline_s
+    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def _binding(

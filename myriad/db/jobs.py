@@ -106,6 +106,8 @@ def _images(session: Session, job_ids: Sequence[str]) -> dict[str, list[ImageRec
                 seed=row.seed,
                 width=row.width,
                 height=row.height,
+                num_frames=row.num_frames,
+                fps=row.fps,
             )
         )
     return found
@@ -172,6 +174,8 @@ def _record(job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float])
         images=tuple(images),
         stage_seconds=dict(seconds),
         queue_position=None,
+        deadline_at=job.deadline_at,
+        notes=tuple(job.notes),
         error_code=job.error_code,
         error_message=job.error_message,
         error_field=job.error_field,

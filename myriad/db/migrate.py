@@ -12,10 +12,10 @@ from myriad.db.database import Database
 _SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 
 
-def upgrade(database_url: str) -> None:
-    """Apply every migration the database does not have yet."""
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply every migration up to `revision` that the database does not have yet."""
     Database(database_url).close()  # makes the folder of a new SQLite file
-    command.upgrade(_config(database_url), "head")
+    command.upgrade(_config(database_url), revision)
 
 
 def is_current(db: Database) -> bool:

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -41,6 +51,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
         list[str]: JSON,
+        list[dict[str, Any]]: JSON,
     }
 
 
@@ -90,6 +101,12 @@ class JobRow(Base):
     # Where each finished stage left its output, by stage.
     artifact_keys: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
+    deadline_at: Mapped[datetime | None]
+    # What was done to make it fit or run, in the order it was done.
+    notes: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    # A pool that ran out of memory over it.
+    avoid_pool: Mapped[str | None] = mapped_column(NAME)
+
     error_code: Mapped[str | None] = mapped_column(NAME)
     error_message: Mapped[str | None] = mapped_column(Text)
     error_field: Mapped[str | None] = mapped_column(NAME)
@@ -102,6 +119,7 @@ class JobRow(Base):
     __table_args__ = (
         Index("ix_jobs_due", "stage", "state", "priority", "created_at"),
         Index("ix_jobs_lease", "state", "lease_until"),
+        Index("ix_jobs_deadline", "state", "deadline_at"),
         Index("ix_jobs_exact", "exact_key"),
         Index("ix_jobs_any_seed", "any_seed_key"),
         Index("ix_jobs_leader", "leader_id"),
@@ -110,7 +128,7 @@ class JobRow(Base):
 
 
 class ImageRow(Base):
-    """One finished picture of a job; several jobs may share the stored bytes."""
+    """One finished picture or video of a job; several jobs may share the stored bytes."""
 
     __tablename__ = "images"
 
@@ -124,6 +142,21 @@ class ImageRow(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int]
     height: Mapped[int]
+    num_frames: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    fps: Mapped[int | None]
+
+
+class InputRow(Base):
+    """A picture a caller handed in. The stored bytes are one for all who have it."""
+
+    __tablename__ = "inputs"
+
+    scope: Mapped[str] = mapped_column(ID, primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    created_at: Mapped[datetime]
 
 
 class StageRunRow(Base):
@@ -205,6 +238,6 @@ class WorkerRow(Base):
     pool: Mapped[str] = mapped_column(NAME)
     device: Mapped[str] = mapped_column(NAME)
     slots: Mapped[int]
-    models: Mapped[list[str]]
+    models: Mapped[list[dict[str, Any]]]
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]

@@ -2,11 +2,12 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from myriad.claimant import Claimant
 from myriad.db.cancel import cancel_job
-from myriad.db.claim import Claimant
 from myriad.db.commit import RetryRule, advance, finish, give_up
 from myriad.db.database import Database
 from myriad.db.due import take_due
@@ -222,3 +223,16 @@ def test_the_queue_position_counts_those_who_go_first(db: Database) -> None:
         for job_id in (urgent, first, second, joined)
     }
     assert places == {urgent: 0, first: 1, second: 2, joined: 2}
+
+
+def test_a_deadline_is_counted_from_now_and_shares_no_run(db: Database, worker: Claimant) -> None:
+    first = submit(db, make_submission(deadline_s=60)).job_id
+    second = submit(db, make_submission(deadline_s=60)).job_id
+    plain = submit(db, make_submission()).job_id
+    records = [find_job(db, job_id, scope="") for job_id in (first, second, plain)]
+    assert [record.cache for record in records] == [CacheOutcome.MISS] * 3
+    assert records[0].deadline_at == records[0].created_at + timedelta(seconds=60)
+    assert records[2].deadline_at is None
+    run_whole(db, plain, worker)
+    known = find_job(db, submit(db, make_submission(deadline_s=60)).job_id, scope="")
+    assert known.cache is CacheOutcome.HIT

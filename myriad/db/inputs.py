@@ -1,0 +1,67 @@
+"""Which caller handed in which pictures."""
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.tables import InputRow
+from myriad.record import InputRecord
+
+_RACES = 3
+
+
+def keep_input(
+    db: Database, *, scope: str, digest: str, size_bytes: int, width: int, height: int
+) -> InputRecord:
+    """Write down that the caller of `scope` has this input; the second time only its age changes.
+
+    Its bytes must be in storage already: a row promises that they can be read.
+    """
+    row = InputRow(
+        scope=scope,
+        digest=digest,
+        size_bytes=size_bytes,
+        width=width,
+        height=height,
+        created_at=clock.now(),
+    )
+    for _ in range(_RACES - 1):
+        try:
+            return _merge(db, row)
+        except IntegrityError:
+            continue  # the same picture, handed in twice at once
+    return _merge(db, row)
+
+
+def find_inputs(db: Database, digests: Collection[str], *, scope: str) -> dict[str, InputRecord]:
+    """Those of `digests` that the caller of `scope` handed in, by digest."""
+    if not digests:
+        return {}
+    query = select(InputRow).where(InputRow.scope == scope, InputRow.digest.in_(digests))
+    with db.read() as session:
+        return {row.digest: _record(row) for row in session.scalars(query)}
+
+
+def _merge(db: Database, row: InputRow) -> InputRecord:
+    with db.write() as session:
+        return _record(_merged(session, row))
+
+
+def _merged(session: Session, row: InputRow) -> InputRow:
+    merged = session.merge(row)
+    session.flush()
+    return merged
+
+
+def _record(row: InputRow) -> InputRecord:
+    return InputRecord(
+        digest=row.digest,
+        width=row.width,
+        height=row.height,
+        size_bytes=row.size_bytes,
+        created_at=row.created_at,
+    )
