@@ -33,6 +33,10 @@ class Client:
         given = {name: value for name, value in params.items() if value is not None}
         return self._json("POST", "/jobs", json={"prompt": prompt, **given})
 
+    def upload(self, picture: bytes, name: str = "picture") -> dict[str, Any]:
+        """Hand in a PNG, JPEG or WebP picture; its `id` goes into a job's `image`, `mask` …."""
+        return self._json("POST", "/inputs", files={"file": (name, picture)})
+
     def get(self, job_id: str) -> Job:
         """The job as it stands."""
         return self._json("GET", f"/jobs/{job_id}")

@@ -35,7 +35,15 @@ class Settings(BaseSettings):
     port: int = Field(8600, ge=1, le=65_535, description="Port the web front end listens on.")
     public_url: str = Field("", description="Base of links in answers; empty: the request's own.")
     web_threads: int = Field(16, ge=1, le=256, description="Threads of the web process.")
-    max_body_bytes: Bytes = Field(2_000_000, description="Largest request body that is read.")
+    max_body_bytes: Bytes = Field(
+        2_000_000, description="Largest request body that is read, handed-in pictures aside."
+    )
+    max_upload_bytes: Bytes = Field(
+        25_000_000, description="Largest request body that hands in pictures."
+    )
+    max_input_pixels: int = Field(
+        16_777_216, ge=4096, description="Most pixels of a picture that is handed in."
+    )
     secret: SecretStr = Field(SecretStr(""), description="Signs links and forms; empty: a file.")
     link_ttl_s: Seconds = Field(900, description="How long a signed picture link lasts.")
     wait_max_s: Seconds = Field(60, description="Longest `Prefer: wait` that is honoured.")
@@ -45,6 +53,15 @@ class Settings(BaseSettings):
     janitor_interval_s: Seconds = Field(1, description="How often the janitor looks.")
     retry_delay_s: float = Field(1, ge=0, description="Wait before a failed stage runs again.")
     max_tries: int = Field(3, ge=1, le=100, description="Tries of one stage before the job fails.")
+    stall_s: float = Field(
+        900, ge=0, le=86_400, description="A worker that hangs this long ends itself; 0: never."
+    )
+    preview_every_s: float = Field(
+        1, ge=0, le=3600, description="Pause between two previews of a job; 0: no previews."
+    )
+    checkpoint_every_s: float = Field(
+        10, ge=0, le=3600, description="Pause between two checkpoints of a job; 0: none."
+    )
     artifact_ttl_s: Seconds = Field(3600, description="Lifetime of a stage's output in Redis.")
     artifact_inline_bytes: Bytes = Field(
         4_194_304, description="Larger stage outputs travel through object storage."

@@ -14,6 +14,7 @@ from tasks.app import create_celery
 from tasks.dispatch import Dispatcher
 from tasks.nudge import Nudge
 from web.api import native
+from web.api.file_bodies import tell_of_files
 from web.api.response_model import ErrorBody
 from web.errors import register_errors
 from web.farm import attach_farm
@@ -22,7 +23,7 @@ from web.health import health
 from web.jobs import JOB_ID
 from web.locale import speak
 from web.pages import pages
-from web.request import StrictRequest
+from web.request import UPLOAD_LIMIT, StrictRequest
 from web.security import secure
 
 _DESCRIPTION = "Turns prompts into pictures. A job is asked for, looked at, and canceled."
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FrontEnd:
     farm = open_farm(settings)
     _configure(app, farm)
     attach_farm(app, farm, Nudge(Dispatcher(farm, create_celery(settings))))
+    app.spec_processor(tell_of_files)
     register_errors(app)
     secure(app, farm)
     speak(app)
@@ -73,6 +75,8 @@ def _configure(app: FrontEnd, farm: Farm) -> None:
     app.config.update(
         SECRET_KEY=farm.secret,
         MAX_CONTENT_LENGTH=farm.settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=farm.settings.max_body_bytes,
+        **{UPLOAD_LIMIT: max(farm.settings.max_upload_bytes, farm.settings.max_body_bytes)},
         VALIDATION_ERROR_STATUS_CODE=400,
         VALIDATION_ERROR_SCHEMA=error,
         HTTP_ERROR_SCHEMA=error,

@@ -12,12 +12,21 @@ from web.farm import current_farm
 
 files = APIBlueprint("files", __name__, enable_openapi=False)
 
-_SHOWN = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_SHOWN = {
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".mp4": "video/mp4",
+}
 
 
 @files.get("/files/<token>")
 def serve(token: str) -> Response:
-    """The file a link stands for. Pictures are shown; anything else is only ever saved."""
+    """The file a link stands for, or the range asked for.
+
+    Pictures and videos are shown; anything else is only ever saved.
+    """
     farm = current_farm()
     key = check_link(farm.secret, token)
     data = farm.storage.get(key)

@@ -13,9 +13,17 @@ from pydantic import (
 )
 
 from myriad.errors import InvalidRequest
-from myriad.params import MAX_PROMPT_CHARS, MAX_SEED, GenerationParams
+from myriad.params import (
+    MAX_CONTROLNETS,
+    MAX_FPS,
+    MAX_LORAS,
+    MAX_PROMPT_CHARS,
+    MAX_SEED,
+    GenerationParams,
+)
 
 MAX_LABELS = 16
+MAX_DEADLINE_S = 30 * 24 * 3600
 _MAX_SHOWN = 100
 _PARAM_NAMES = tuple(GenerationParams.model_fields)
 
@@ -36,6 +44,10 @@ def _few(value: object) -> object:
 
 
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+Name = Annotated[str, Field(max_length=64)]
+Picture = Annotated[
+    str, Field(description="The id of an input, or a data URI of a PNG, JPEG or WebP picture.")
+]
 Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_plain)]
 LabelText = Annotated[str, Field(max_length=500), AfterValidator(_plain)]
 
@@ -55,6 +67,34 @@ class StrictModel(BaseModel):
         return values
 
 
+class Part(BaseModel):
+    """An object within a request; what is wrong with it is told by its path."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class ControlNetRequest(Part):
+    """A ControlNet and the picture it follows."""
+
+    model: Name = Field(description="A ControlNet that `/api/v1/models` lists for the model.")
+    image: Picture | None = None
+    scale: float = Field(1.0, ge=0, le=2, description="How closely to follow it.")
+
+
+class LoraRequest(Part):
+    """A LoRA and its weight."""
+
+    name: Name = Field(description="A LoRA that `/api/v1/models` lists for the model.")
+    scale: float = Field(1.0, ge=-4, le=4)
+
+
+class RefinerRequest(Part):
+    """A refiner and when it takes over."""
+
+    model: Name = Field(description="A refiner that `/api/v1/models` lists for the model.")
+    denoising_start: float = Field(0.8, gt=0, lt=1, description="After this part of the steps.")
+
+
 class JobRequest(StrictModel):
     """One generation. Fields left out take the model's defaults; limits are the model's."""
 
@@ -70,12 +110,32 @@ class JobRequest(StrictModel):
         None, ge=1, description="Image i is drawn from seed + i; they run as one job."
     )
     scheduler: str | None = Field(None, max_length=64, description="A diffusers scheduler class.")
-    output_format: Literal["png", "webp", "jpeg"] | None = None
+    output_format: Literal["png", "webp", "jpeg", "mp4"] | None = None
+    image: Picture | None = None
+    strength: float | None = Field(
+        None, gt=0, le=1, description="How much of `image` to draw anew."
+    )
+    mask: Picture | None = None
+    controlnets: Annotated[
+        list[ControlNetRequest] | None, Field(max_length=MAX_CONTROLNETS), BeforeValidator(_few)
+    ] = None
+    loras: Annotated[
+        list[LoraRequest] | None, Field(max_length=MAX_LORAS), BeforeValidator(_few)
+    ] = None
+    refiner: RefinerRequest | None = None
+    num_frames: int | None = Field(None, ge=1, description="More than one: a video.")
+    fps: int | None = Field(None, ge=1, le=MAX_FPS, description="Frames per second of a video.")
+    reproducible: bool = Field(
+        False, description="The same bytes whatever runs beside it, at some cost of speed."
+    )
     cache: bool = Field(True, description="False: a fresh run, whatever was drawn before.")
     webhook: str | None = Field(None, max_length=2048, description="Told what becomes of the job.")
     webhook_events_filter: Annotated[
         list[Kind], Field(min_length=1, max_length=3), BeforeValidator(_few)
     ] = Field(["start", "output", "completed"])
+    deadline_s: float | None = Field(
+        None, gt=0, le=MAX_DEADLINE_S, description="Give up if it has not ended by then."
+    )
     priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
     metadata: Annotated[
         dict[Label, LabelText], Field(max_length=MAX_LABELS), BeforeValidator(_few)

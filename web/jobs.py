@@ -3,12 +3,14 @@
 import re
 from typing import Any
 
+from flask import Response
+
 from myriad.db.cancel import cancel_job
 from myriad.db.jobs import find_job
 from myriad.errors import NotFound
 from myriad.job import JobState
-from myriad.record import JobRecord
-from myriad.status import job_view
+from myriad.record import InputRecord, JobRecord
+from myriad.status import job_view, moment
 from web.auth import Caller
 from web.farm import current_farm, nudge_dispatch
 from web.links import base_url, image_url
@@ -30,6 +32,31 @@ def view_job(record: JobRecord) -> dict[str, Any]:
     is_running = record.state is JobState.RUNNING
     fraction = signals.progress(record.work_id) if is_running else 0.0
     return job_view(record, fraction=fraction, link=image_url, base_url=base_url())
+
+
+def preview_of(record: JobRecord) -> Response:
+    """The picture as far as it is drawn, JPEG. Raises NotFound where there is none."""
+    jpeg = current_preview(record)
+    if jpeg is None:
+        raise NotFound("no preview of this job")
+    return Response(jpeg, mimetype="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def current_preview(record: JobRecord) -> bytes | None:
+    """The last preview of a running job, JPEG; a job that joined shows its leader's."""
+    is_running = record.state is JobState.RUNNING
+    return current_farm().signals.preview(record.work_id) if is_running else None
+
+
+def view_input(record: InputRecord) -> dict[str, Any]:
+    """An input as the native API shows it."""
+    return {
+        "id": record.digest,
+        "width": record.width,
+        "height": record.height,
+        "size_bytes": record.size_bytes,
+        "created_at": moment(record.created_at),
+    }
 
 
 def end_job(job_id: str, caller: Caller) -> JobRecord:

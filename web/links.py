@@ -1,9 +1,8 @@
 """Absolute addresses in answers: of the farm itself and of its pictures."""
 
-from dataclasses import replace
-
 from flask import request
 
+from myriad.inputs import INPUT_TYPE, input_key
 from myriad.record import ImageRecord
 from web.farm import current_farm
 
@@ -22,5 +21,9 @@ def thumbnail_url(image: ImageRecord) -> str:
     """The same of its small version, or of the picture itself where there is none."""
     if image.thumbnail_key is None:
         return image_url(image)
-    small = replace(image, storage_key=image.thumbnail_key, content_type="image/webp")
-    return image_url(small)
+    return current_farm().file_url(image.thumbnail_key, "image/webp", base_url())
+
+
+def input_url(digest: str) -> str:
+    """The same of a picture that was handed in."""
+    return current_farm().file_url(input_key(digest), INPUT_TYPE, base_url())

@@ -2,14 +2,26 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from flask import Request
+from flask import Request, current_app
 
 from myriad.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+
+MULTIPART = "multipart/form-data"
+UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
+"""Where the app's config holds the largest body of `UPLOAD_ENDPOINTS`."""
+UPLOAD_ENDPOINTS = frozenset({"native.create_job", "native.create_input", "pages.create"})
+
+_PARAMS = "params"
+_MAX_SHOWN = 100
+_PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
+# Long enough that millions of short ones cannot pass for pictures.
+_DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}"')
 
 
 @dataclass(frozen=True)
@@ -25,15 +37,69 @@ class StrictRequest(Request):
     bytes that are not UTF-8, lone surrogates, nesting beyond Python's stack.
     """
 
+    @property
+    def max_content_length(self) -> int | None:
+        """Bytes this route reads: more where pictures are handed in."""
+        name = UPLOAD_LIMIT if self.endpoint in UPLOAD_ENDPOINTS else "MAX_CONTENT_LENGTH"
+        limit: int | None = current_app.config[name]
+        return limit
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        raise AttributeError("the limit belongs to the route")
+
     @cached_property
     def json_body(self) -> JsonBody:
+        """The JSON of the body, or of the part `params` beside pictures."""
+        if self.mimetype == MULTIPART and self.endpoint == "native.create_job":
+            return self._params_part()
         if not self.is_json:
             raise UnsupportedMediaType("send the body as Content-Type: application/json")
-        return _parse(self._whole_body())
+        body = self._whole_body()
+        self._check_text(body)
+        return _parse(body)
+
+    @cached_property
+    def pictures(self) -> dict[str, tuple[bytes, ...]]:
+        """The pictures beside `params`, by part; none if the body is JSON."""
+        if self.mimetype != MULTIPART:
+            return {}
+        parts = {name: self.files.getlist(name) for name in self.files if name != _PARAMS}
+        return {name: tuple(file.read() for file in files) for name, files in parts.items()}
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The parsed body. Raises InvalidRequest or UnsupportedMediaType, whatever `force` says."""
         return self.json_body.value
+
+    def check_boundary(self) -> None:
+        """Raise UnsupportedMediaType unless the body can be taken apart."""
+        if self.mimetype != MULTIPART or not self.mimetype_params.get("boundary"):
+            raise UnsupportedMediaType(f"send the body as Content-Type: {MULTIPART}")
+
+    def _params_part(self) -> JsonBody:
+        self.check_boundary()
+        self._check_parts()
+        texts = [text.encode() for text in self.form.getlist(_PARAMS)]
+        texts += [file.read() for file in self.files.getlist(_PARAMS)]
+        if len(texts) != 1:
+            raise InvalidRequest("must be one part with the request as JSON", field=_PARAMS)
+        self._check_text(texts[0])
+        body = _parse(texts[0])
+        digest = sha256(body.digest.encode())
+        for name, pictures in sorted(self.pictures.items()):
+            for picture in pictures:
+                digest.update(f"{name} {sha256(picture).hexdigest()}".encode())
+        return JsonBody(body.value, digest.hexdigest())
+
+    def _check_parts(self) -> None:
+        known = {_PARAMS, *_PICTURE_PARTS}
+        if unknown := next((name for name in (*self.form, *self.files) if name not in known), None):
+            raise InvalidRequest("there is no such part", field=unknown[:_MAX_SHOWN])
+        if text := next((name for name in self.form if name != _PARAMS), None):
+            raise InvalidRequest("must be a file; put its id into params", field=text)
+        for name, most in _PICTURE_PARTS.items():
+            if len(self.files.getlist(name)) > most:
+                raise InvalidRequest("is given twice", field=name)
 
     def _whole_body(self) -> bytes:
         """All of the body. Werkzeug would take one that is cut short, or cut one at the limit."""
@@ -43,6 +109,14 @@ class StrictRequest(Request):
         if self.content_length not in (None, len(body)):
             raise InvalidRequest("the body is shorter than its Content-Length")
         return body
+
+    def _check_text(self, body: bytes) -> None:
+        """Raise BodyTooLarge for more JSON, data URIs aside, than any route reads."""
+        most = current_app.config["MAX_CONTENT_LENGTH"]
+        if len(body) > most:
+            pictures = sum(len(match[0]) for match in _DATA_URI.finditer(body))
+            if len(body) - pictures > most:
+                raise BodyTooLarge("the body is larger than this farm reads")
 
 
 def _parse(body: bytes) -> JsonBody:

@@ -49,8 +49,8 @@ def nonce() -> str:
 def _page_policy(pictures: str) -> str:
     return (
         f"default-src 'none'; script-src 'nonce-{nonce()}'; style-src 'self'; font-src 'self'; "
-        f"img-src {pictures}; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        f"img-src {pictures}; media-src {pictures}; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     )
 
 

@@ -6,11 +6,12 @@ from http import HTTPStatus
 from myriad.catalog import Model
 from myriad.errors import MyriadError
 from myriad.job import JobState, Stage
-from myriad.params import MAX_PROMPT_CHARS
+from myriad.params import MAX_FPS, MAX_PROMPT_CHARS
 from myriad.record import JobRecord
 from web.locale import gettext as _
 from web.locale import ngettext
 
+_INDEX = re.compile(r"\.\d+")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
@@ -37,6 +38,9 @@ def failure_text(code: str | None) -> str:
         "model_not_loadable": _(
             "The model cannot be loaded. Please tell the operator of this farm."
         ),
+        "prompt_too_long": _("The prompt is too long for this model."),
+        "deadline_exceeded": _("It was not finished by its deadline."),
+        "input_missing": _("A picture it needs is no longer stored. Please hand it in again."),
         "worker_lost": _("The worker stopped several times. Please try again."),
     }
     return known.get(code or "", _("Something went wrong while drawing. Please try again."))
@@ -48,15 +52,19 @@ def error_text(status: int) -> str:
         400: _("This request could not be understood. Go back and try again."),
         403: _("You may not see this, or the link is too old."),
         404: _("There is nothing here."),
-        413: _("That was too much text."),
+        413: _("That was too much at once."),
         503: _("A part of the farm is away. Please try again in a moment."),
     }
     return known.get(status, _("Something went wrong. Please try again."))
 
 
-def field_text(error: MyriadError, model: Model) -> str:
-    """What to mend in a field of the form."""
-    limits = model.limits
+def field_text(error: MyriadError, model: Model, max_pixels: int) -> str:
+    """What to mend in a field of the form; pictures handed in have at most `max_pixels`."""
+    limits, field = model.limits, _INDEX.sub("", error.field or "")
+    picture = _(
+        "Choose a still PNG, JPEG or WebP picture of at most %(most)s megapixels.",
+        most=f"{max_pixels / 1e6:.0f}",
+    )
     known = {
         "prompt": _("Write 1 to %(most)s characters.", most=MAX_PROMPT_CHARS),
         "negative_prompt": _("Write at most %(most)s characters.", most=MAX_PROMPT_CHARS),
@@ -66,8 +74,21 @@ def field_text(error: MyriadError, model: Model) -> str:
         "num_images": _("Choose 1 to %(most)s pictures.", most=limits.max_images),
         "guidance_scale": _("Choose a number from 0 to 50."),
         "seed": _("Write a whole number, or leave it empty."),
+        "image": picture,
+        "mask": _("Choose a picture and a mask for it, both still PNG, JPEG or WebP."),
+        "controlnets.image": picture,
+        "strength": _("Choose a number up to 1 that leaves at least one step."),
+        "controlnets.scale": _("Choose a number from 0 to 2."),
+        "loras.scale": _("Choose a number from -4 to 4."),
+        "refiner.denoising_start": _("Choose a number that leaves each side a step."),
+        "num_frames": _(
+            "Choose 1 and a multiple of %(step)s, up to %(most)s.",
+            step=limits.frame_multiple,
+            most=limits.max_frames,
+        ),
+        "fps": _("Choose 1 to %(most)s frames per second.", most=MAX_FPS),
     }
-    return known.get(error.field or "", _("Choose one from the list."))
+    return known.get(field, _("Choose one from the list."))
 
 
 def is_beyond(model: Model, prompt: str) -> bool:

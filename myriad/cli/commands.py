@@ -11,6 +11,7 @@ PLACES = {
     "jobs": "myriad.cli.jobs:jobs",
     "cancel": "myriad.cli.jobs:cancel",
     "models": "myriad.cli.models:models",
+    "doctor": "myriad.cli.doctor:doctor",
     "web": "myriad.cli.serve:web",
     "worker": "myriad.cli.serve:worker",
     "janitor": "myriad.cli.serve:janitor",

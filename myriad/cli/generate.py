@@ -1,4 +1,4 @@
-"""`myriad generate`: a prompt in, pictures in files out."""
+"""`myriad generate`: a prompt in, pictures or videos in files out."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from myriad.cli.connection import connect, with_farm
+from myriad.cli.picture_options import PICTURE, ControlNetImage, Scaled, ScaledName, hand_in
 from myriad.client import Client, Job
 from myriad.errors import MyriadError
 
-_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
+_FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".mp4": "mp4"}
 
 
 @click.command()
@@ -20,9 +21,7 @@ _FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default="picture.png",
-    show_default=True,
-    help="File to write: .png, .webp or .jpg. Several pictures get numbers.",
+    help="File to write: .png (picture.png), .webp, .jpg or .mp4 (video.mp4). Several get numbers.",
 )
 @click.option("--negative-prompt", help="What should not be in it.")
 @click.option("--model", help="A name from `myriad models`.")
@@ -33,16 +32,44 @@ _FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 @click.option("--scheduler", help="A noise scheduler by its diffusers name.")
 @click.option("--seed", type=int, help="The same seed draws the same picture.")
 @click.option("--num-images", type=int, help="How many pictures.")
+@click.option("--image", type=PICTURE, help="A picture to start from: PNG, JPEG or WebP.")
+@click.option("--strength", type=float, help="How much of it to draw anew, up to 1.")
+@click.option("--mask", type=PICTURE, help="White where the picture is to be drawn anew.")
+@click.option(
+    "--controlnet", type=ControlNetImage(), multiple=True, help="Follow FILE; repeatable."
+)
+@click.option("--lora", type=ScaledName(), multiple=True, help="Add a LoRA.")
+@click.option("--refiner", type=ScaledName(), help="Finish with a refiner, after NUMBER of 1.")
+@click.option("--num-frames", type=int, help="More than one: a video.")
+@click.option("--fps", type=int, help="Frames per second of a video.")
+@click.option("--reproducible", is_flag=True, help="The same bytes whatever runs beside it.")
 @click.option("--no-cache", is_flag=True, help="Draw afresh even if the answer is known.")
 @with_farm
 def generate(
-    prompt: str, output: Path, no_cache: bool, url: str, key: str | None, **params: Any
+    prompt: str,
+    output: Path | None,
+    controlnet: tuple[Scaled, ...],
+    lora: tuple[Scaled, ...],
+    refiner: Scaled | None,
+    no_cache: bool,
+    url: str,
+    key: str | None,
+    **params: Any,
 ) -> None:
-    """Draw PROMPT on a running farm and print the path of each picture."""
+    """Draw PROMPT on a running farm and print the path of each picture or video."""
+    output = output or Path("video.mp4" if (params["num_frames"] or 1) > 1 else "picture.png")
     output_format = _format_of(output)
     with connect(url, key) as client:
+        pictures = {name: hand_in(client, params.pop(name)) for name in ("image", "mask")}
         job = client.submit(
-            prompt, **params, output_format=output_format, cache=False if no_cache else None
+            prompt,
+            **params,
+            **pictures,
+            controlnets=[use.as_controlnet(client) for use in controlnet],
+            loras=[use.as_lora() for use in lora],
+            refiner=refiner.as_refiner() if refiner else None,
+            output_format=output_format,
+            cache=False if no_cache else None,
         )
         job = _watch(client, job)
         for path in _save(client, job, output):

@@ -13,7 +13,7 @@ from myriad.cli.connection import connect, with_farm
 @with_farm
 def models(url: str, key: str | None) -> None:
     """List the models of a running farm; the first is the default."""
-    table = Table("name", "family", "size", "languages", "licence", "title", box=None)
+    table = Table("name", "family", "size", "languages", "licence", "title", "resident", box=None)
     with connect(url, key) as client:
         for model in client.models():
             table.add_row(*_row(model))
@@ -29,4 +29,12 @@ def _row(model: dict[str, Any]) -> tuple[str, ...]:
         " ".join(model["languages"]),
         model["licence"],
         model["title"],
+        ", ".join(_place(each) for each in model["resident"]) or "nowhere yet",
     )
+
+
+def _place(resident: dict[str, Any]) -> str:
+    """`all: device 24 MiB`, `gpu: device 6,617 MiB x 2`."""
+    size = f" {resident['size_bytes'] / 2**20:,.0f} MiB" if resident["size_bytes"] else ""
+    count = f" x {resident['workers']}" if resident["workers"] > 1 else ""
+    return f"{resident['pool']}: {resident['tier']}{size}{count}"

@@ -7,27 +7,28 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from myriad import clock
-from myriad.db.claim import Claimant
+from myriad.claimant import Claimant
 from myriad.db.database import Database
 from myriad.db.tables import WorkerRow
+from myriad.resident import Resident
 
 _FORGET_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """One worker process; `models` are resident on `device` as of `seen_at`."""
+    """One worker process; `models` are what it held as of `seen_at`."""
 
     name: str
     pool: str
     device: str
     slots: int
-    models: tuple[str, ...]
+    models: tuple[Resident, ...]
     started_at: datetime
     seen_at: datetime
 
 
-def report_worker(db: Database, who: Claimant, slots: int, models: Sequence[str]) -> None:
+def report_worker(db: Database, who: Claimant, slots: int, models: Sequence[Resident]) -> None:
     """Say that the worker is alive, and forget those silent for long."""
     now = clock.now()
     with db.write() as session:
@@ -35,7 +36,7 @@ def report_worker(db: Database, who: Claimant, slots: int, models: Sequence[str]
         if row is None:
             row = WorkerRow(name=who.name, pool=who.pool, device=who.device, started_at=now)
             session.add(row)
-        row.slots, row.models, row.seen_at = slots, list(models), now
+        row.slots, row.models, row.seen_at = slots, [each.to_json() for each in models], now
         session.execute(delete(WorkerRow).where(WorkerRow.seen_at < now - _FORGET_AFTER))
 
 
@@ -56,7 +57,7 @@ def live_workers(db: Database, *, within_s: float) -> list[WorkerRecord]:
                 pool=row.pool,
                 device=row.device,
                 slots=row.slots,
-                models=tuple(row.models),
+                models=tuple(Resident.from_json(each) for each in row.models),
                 started_at=row.started_at,
                 seen_at=row.seen_at,
             )

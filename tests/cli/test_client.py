@@ -10,6 +10,7 @@ import pytest
 
 from myriad.client import Client
 from myriad.errors import InvalidRequest, MyriadError, NotFound, Unavailable
+from tests.web.bombs import picture
 
 
 @pytest.fixture
@@ -28,6 +29,17 @@ def test_submits_waits_and_downloads(client: Client) -> None:
     assert seen[-1] == 1.0
     (image,) = done["output"]
     assert hashlib.sha256(client.download(image["url"])).hexdigest() == image["sha256"]
+
+
+def test_hands_pictures_in(client: Client) -> None:
+    handed = client.upload(picture(), "图.png")
+    assert (handed["width"], handed["height"]) == (48, 32)
+    job = client.submit("x", image=handed["id"], width=64, height=64, num_inference_steps=2)
+    assert job["input"]["image"] == handed["id"]
+    assert client.wait(job["id"])["status"] == "succeeded"
+    with pytest.raises(InvalidRequest) as caught:
+        client.upload(b"no picture")
+    assert caught.value.field == "file"
 
 
 def test_errors_are_ours_by_their_code(client: Client) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from myriad.cli.commands import PLACES, commands
 from myriad.client import Client
 from tests.processes import ROOT, wait_until
+from tests.web.bombs import picture
 
 
 def test_generate_prints_the_path_it_wrote(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:
@@ -59,6 +60,47 @@ def test_what_is_wrong_is_one_line(
     last = failed.stderr.splitlines()[-1]
     assert last.startswith(line)
     assert "Traceback" not in failed.stderr
+
+
+def test_pictures_are_handed_in(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_bytes(picture())
+    (tmp_path / "mask.webp").write_bytes(picture("WEBP"))
+    asked = ["generate", "a masked circle", "--url", farm_url, "-o", str(tmp_path / "out.png")]
+    asked += ["--image", str(tmp_path / "in.png"), "--mask", str(tmp_path / "mask.webp")]
+    asked += ["--strength", "0.5", "--reproducible", "--width", "64", "--height", "64"]
+    done = cli.invoke(commands, asked)
+    assert done.exit_code == 0, done.stderr
+    with Client(farm_url) as client:
+        job = next(job for job in client.jobs() if _is_of(job, "a masked circle"))
+    assert job["input"]["image"] != job["input"]["mask"] is not None
+    assert (job["input"]["strength"], job["input"]["reproducible"]) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--lora", "none:0.5"], "error: loras.0.name: must be"),
+        (["--lora", "none", "--lora", "x:9"], "error: loras.1.scale: "),
+        (["--refiner", "none:0.5"], "error: refiner.model: must be"),
+        (["--controlnet", "none:{}"], "error: controlnets.0.model: must be"),
+        (["--controlnet", "none:{}:3"], "error: controlnets.0.scale: "),
+        (["--controlnet", "none"], "error: Invalid value for '--controlnet': must be MODEL:FILE"),
+        (["--controlnet", "none:no.png"], "error: Invalid value for '--controlnet': File 'no.png'"),
+        (["--image", "no.png"], "error: Invalid value for '--image': File 'no.png'"),
+        (["--num-frames", "5"], "error: num_frames: model tiny does not do text-to-video"),
+        (["-o", "x.mp4"], "error: output_format: must be one of png"),
+        (["--mask", "{}"], "error: mask: needs an image"),
+    ],
+)
+def test_what_is_wrong_with_pictures_is_one_line(
+    cli: CliRunner, farm_url: str, tmp_path: Path, options: list[str], line: str
+) -> None:
+    path = tmp_path / "a:1.png"
+    path.write_bytes(picture())
+    given = [option.format(path) for option in options]
+    failed = cli.invoke(commands, ["generate", "x", "--url", farm_url, *given])
+    assert failed.exit_code == 2
+    assert failed.stderr.splitlines()[-1].startswith(line)
 
 
 def test_a_failed_job_says_why(cli: CliRunner, farm_url: str, tmp_path: Path) -> None:

@@ -41,6 +41,67 @@ family = "sd"
 source = "weights"
 title = "English reader"
 languages = ["en"]
+
+[[model]]
+name = "film"
+family = "wan"
+source = "weights"
+title = "Film"
+languages = ["en", "zh"]
+[model.defaults]
+width = 64
+height = 64
+num_inference_steps = 4
+fps = 8
+[model.limits]
+max_size = 128
+max_frames = 17
+frame_multiple = 4
+
+[[model]]
+name = "large"
+family = "sdxl"
+source = "weights"
+title = "Large"
+languages = ["en", "zh"]
+[model.defaults]
+width = 64
+height = 64
+num_inference_steps = 4
+
+[[model]]
+name = "polish"
+family = "sdxl-refiner"
+source = "weights"
+title = "Polish"
+refiner_of = ["large"]
+
+[[lora]]
+name = "ink"
+source = "weights"
+models = ["tiny", "large"]
+title = "Ink"
+trigger = "in ink"
+
+[[lora]]
+name = "gold"
+source = "weights"
+models = ["tiny"]
+title = "Gold"
+
+[[controlnet]]
+name = "edges"
+source = "weights"
+models = ["tiny"]
+title = "Edges"
+kind = "canny"
+
+[[controlnet]]
+name = "depth"
+source = "weights"
+models = ["tiny"]
+title = "Depth"
+kind = "depth"
 """
 
 

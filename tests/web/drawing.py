@@ -4,7 +4,8 @@ import hashlib
 import struct
 import zlib
 
-from myriad.db.claim import Claimant, claim
+from myriad.claimant import Claimant
+from myriad.db.claim import claim
 from myriad.db.commit import RetryRule, advance, finish, give_up
 from myriad.db.tables import ImageRow
 from myriad.errors import NonFiniteOutput

@@ -4,17 +4,23 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
+from zlib import crc32
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 from sqlalchemy import update
 
 from myriad.db.commit import advance
 from myriad.db.jobs import list_jobs
 from myriad.db.tables import JobRow
 from myriad.farm import Farm
+from myriad.inputs import input_key
 from myriad.job import Stage
 from myriad.record import JobRecord
+from tests.processes import wait_until
+from tests.web.bombs import picture
 from tests.web.conftest import Site
 from tests.web.drawing import finish_job, take
 
@@ -65,6 +71,9 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("pageerror", lambda error: said.append(str(error)))
     yield page
     assert said == []
+
+
+PICTURE = FilePayload(name="a.png", mimeType="image/png", buffer=picture("PNG", 96, 64))
 
 
 def newest(farm: Farm) -> JobRecord:
@@ -150,6 +159,76 @@ def test_without_javascript(browser: Browser, site: Site) -> None:
         expect(page.locator(".status")).to_contain_text("In the queue")
         finish_job(site.farm, newest(site.farm).id)
         expect(page.locator(".pictures img")).to_be_visible()
+
+
+def test_pictures_are_handed_in_without_javascript(browser: Browser, site: Site) -> None:
+    with browser.new_context(
+        base_url=site.url, locale="en-US", java_script_enabled=False
+    ) as context:
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.goto("/")
+        page.fill("#prompt", "from a picture")
+        page.get_by_text("Start from a picture").click()
+        page.set_input_files("#image", PICTURE)
+        page.fill("#strength", "0.01")
+        page.click("button.primary")
+        expect(page.locator("[id='bad-strength']")).to_be_visible()
+        expect(page.locator(".kept img")).to_be_visible()
+        page.fill("#strength", "0.5")
+        page.check("input[name=size][value=own]")
+        page.click("button.primary")
+        page.wait_for_url(re.compile("/jobs/"))
+        expect(page.locator(".inputs img")).to_be_visible()
+    job = newest(site.farm)
+    assert (job.params["strength"], job.params["width"], job.params["height"]) == (0.5, 96, 64)
+
+
+def test_a_mask_is_painted(page: Page, site: Site) -> None:
+    page.goto("/")
+    page.fill("#prompt", "一部分")
+    page.get_by_text("从图片开始").click()
+    page.set_input_files("#image", PICTURE)
+    canvas = page.locator("#painter canvas")
+    expect(canvas).to_have_attribute("width", "96")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
+    page.mouse.up()
+    wait_until(lambda: page.evaluate("document.getElementById('mask').files.length") == 1)
+    page.click("button.primary")
+    page.wait_for_url(re.compile("/jobs/"))
+    job = newest(site.farm)
+    mask = Image.open(BytesIO(site.farm.storage.get(input_key(job.params["mask"]))))
+    assert (mask.mode, mask.size) == ("L", (96, 64))
+    assert mask.getpixel((20, 1)) == 255
+    assert (mask.getpixel((90, 1)), mask.getpixel((20, 60))) == (0, 0)
+    expect(page.locator(".inputs img")).to_have_count(2)
+
+
+def test_previews_come_and_go(page: Page, site: Site) -> None:
+    ask(page, "seen while it is drawn")
+    job = newest(site.farm)
+    assert advance(site.farm.db, take(site.farm, job.id, Stage.ENCODE), "encode-out")
+    take(site.farm, job.id, Stage.DENOISE)
+    expect(page.locator(".placeholder")).to_be_visible()
+    for kind in ("JPEG", "PNG"):
+        site.farm.signals.set_preview(job.id, picture(kind))
+        address = f"of={crc32(picture(kind)):08x}"
+        preview = page.locator(f".preview[src*='{address}']")
+        expect(preview).to_be_visible()
+        assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") == 48
+        expect(page.locator(".placeholder")).to_be_hidden()
+    page.emulate_media(reduced_motion="reduce")
+    expect(page.locator(".preview")).to_be_hidden()
+    expect(page.locator(".placeholder")).to_be_visible()
+    release(site.farm, job.id)
+    finish_job(site.farm, job.id)
+    expect(page.locator(".pictures figure img")).to_be_visible()
+    expect(page.locator(".preview")).to_have_count(0)
 
 
 def test_enter_that_confirms_a_candidate_does_not_submit(page: Page, site: Site) -> None:
@@ -241,7 +320,7 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.keyboard.type("typed at once")
     assert page.input_value("#prompt") == "typed at once"
     reached = set()
-    for _ in range(25):
+    for _ in range(30):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
     assert {"size", "num_images", "num_inference_steps", "guidance_scale", "seed"} <= reached

@@ -214,7 +214,7 @@ def test_webhooks_to_private_addresses_are_refused(client: FlaskClient) -> None:
 
 def test_models_say_what_they_take_and_not_where_they_lie(client: FlaskClient) -> None:
     answer = client.get("/api/v1/models")
-    first, second = answer.json["models"]
+    first, second = answer.json["models"][:2]
     assert (first["name"], first["is_default"], second["is_default"]) == ("tiny", True, False)
     assert first["languages"] == ["en", "zh"]
     assert first["limits"]["max_steps"] == 50

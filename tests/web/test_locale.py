@@ -18,8 +18,9 @@ from web.app import FrontEnd
 WEB = Path(web.__file__).parent
 FOLDER = WEB / "translations" / "zh" / "LC_MESSAGES"
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
-# Names and units that are the same in Chinese.
-SAME = {"Myriad", "API", "English", "CFG", "Tiny", "reader", "PNG", "WEBP", "JPEG", "Ctrl", "Enter"}
+# Names and units that are the same in Chinese, and what the catalogue says in its own words.
+SAME = {"Myriad", "API", "English", "CFG", "PNG", "WEBP", "JPEG", "Ctrl", "Enter"}
+SAME |= {"ControlNet", "LoRA", "Tiny", "reader", "Ink", "in", "ink", "Gold"}
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_nothing_is_loaded_from_elsewhere(client: FlaskClient, path: str) -> Non
 
 
 def test_style_and_own_scripts_name_no_other_host() -> None:
-    for name in ("app.css", "app.js", "docs.js", "icon.svg"):
+    for name in ("app.css", "app.js", "docs.js", "mask.js", "icon.svg"):
         found = re.findall(r"(?:https?:)?//[a-z][^\s\"')]*", (STATIC / name).read_text())
         assert [address for address in found if "w3.org" not in address] == []
 

@@ -68,7 +68,7 @@ def test_nul_in_the_prompt(site: Site) -> None:
 
 
 def test_too_large_a_body(site: Site) -> None:
-    status, body = send(site, HEAD + JSON + b"Content-Length: 9000000\r\n\r\n" + b"x" * 1000)
+    status, body = send(site, HEAD + JSON + b"Content-Length: 90000000\r\n\r\n" + b"x" * 1000)
     assert (status, code(body)) == (413, "body_too_large")
 
 

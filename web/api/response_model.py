@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from myriad.catalog import Defaults, Limits
 from myriad.job import CacheOutcome, JobState, Stage
+from myriad.mode import Mode
+from myriad.model import Defaults, Limits
 from myriad.params import GenerationParams
+from myriad.resident import Tier
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -33,14 +35,26 @@ class JobProblem(BaseModel):
 
 
 class ImageView(BaseModel):
-    """One finished picture; `url` is short-lived: ask for the job again for a fresh one."""
+    """A finished picture or video; `url` is short-lived: ask for the job again for a fresh one."""
 
     url: str
     seed: int
     width: int
     height: int
+    num_frames: int
+    fps: int | None
     content_type: str
     sha256: str
+
+
+class InputView(BaseModel):
+    """A picture that was handed in: pass `id` as `image`, `mask` or a ControlNet's `image`."""
+
+    id: str
+    width: int
+    height: int
+    size_bytes: int = Field(description="As it is kept: a PNG without metadata.")
+    created_at: Moment
 
 
 class Metrics(BaseModel):
@@ -58,6 +72,7 @@ class Urls(BaseModel):
 
     get: str
     cancel: str
+    preview: str = Field(description="JPEG of the picture while it is drawn; 404 if none.")
     web: str
 
 
@@ -72,6 +87,7 @@ class JobView(BaseModel):
     input: GenerationParams
     output: list[ImageView] | None
     error: JobProblem | None
+    notes: list[str] = Field(description="What was done to make it run, as when memory ran out.")
     cache: CacheOutcome
     queue_position: int | None = Field(description="Jobs that go first; null unless queued.")
     priority: int
@@ -80,6 +96,7 @@ class JobView(BaseModel):
     created_at: Moment
     started_at: Moment | None
     completed_at: Moment | None
+    deadline_at: Moment | None
     urls: Urls
 
 
@@ -90,8 +107,40 @@ class JobList(BaseModel):
     cursor: str | None
 
 
+class LoraView(BaseModel):
+    """A LoRA that a request for the model may name; `trigger` is what the prompt should say."""
+
+    name: str
+    title: str
+    trigger: str
+
+
+class ControlNetView(BaseModel):
+    """A ControlNet that a request for the model may name; `kind` says what its image shows."""
+
+    name: str
+    title: str
+    kind: str
+
+
+class RefinerView(BaseModel):
+    """A refiner that a request for the model may name."""
+
+    name: str
+    title: str
+
+
+class ResidentView(BaseModel):
+    """Workers of one pool that hold a model: on the device, in host memory, or on local disk."""
+
+    pool: str
+    tier: Tier
+    workers: int
+    size_bytes: int = Field(description="Of its weights in one worker; 0 on disk.")
+
+
 class ModelView(BaseModel):
-    """A model this farm offers."""
+    """A model this farm offers, and what may be added to it."""
 
     name: str
     title: str
@@ -101,6 +150,13 @@ class ModelView(BaseModel):
     languages: list[str] = Field(description="Languages its text encoder understands.")
     max_prompt_tokens: int
     is_default: bool
+    modes: list[Mode]
+    controlnet_modes: list[Mode] = Field(description="Modes in which a ControlNet may be named.")
+    controlnets: list[ControlNetView]
+    loras: list[LoraView]
+    refiners: list[RefinerView]
+    schedulers: list[str] = Field(description="Noise schedulers it takes.")
+    resident: list[ResidentView] = Field(description="Where it is held ready, nearest first.")
     defaults: Defaults
     limits: Limits
 
@@ -109,7 +165,7 @@ class ModelList(BaseModel):
     """Every model; the default comes first."""
 
     models: list[ModelView]
-    schedulers: list[str] = Field(description="Noise schedulers a request may name.")
+    schedulers: list[str] = Field(description="Noise schedulers that some model takes.")
 
 
 class WebhookSecret(BaseModel):

@@ -3,20 +3,23 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request
+from apiflask.schemas import FileSchema
+from flask import Response, request
 
-from myriad.catalog import Model
 from myriad.db.jobs import list_jobs
-from myriad.errors import Forbidden
+from myriad.db.workers import live_workers
+from myriad.errors import Forbidden, InvalidRequest
 from myriad.scheduler import SCHEDULERS
+from web.api.model_view import model_view
 from web.api.prefer import wait_seconds
 from web.api.request_model import JobHeaders, JobQuery
-from web.api.response_model import JobList, JobView, ModelList, WebhookSecret
+from web.api.response_model import InputView, JobList, JobView, ModelList, WebhookSecret
 from web.auth import current_caller, require_key
 from web.farm import current_farm, waiting_room
+from web.inputs import Inputs
 from web.intake import accept
 from web.job_request import JobRequest
-from web.jobs import end_job, read_job, view_job
+from web.jobs import end_job, preview_of, read_job, view_input, view_job
 from web.request import StrictRequest
 
 native = APIBlueprint("native", __name__, url_prefix="/api/v1", tag="Native API")
@@ -31,6 +34,8 @@ native.before_request(require_key)
 def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
     """Draw a picture.
 
+    The body is JSON, or `multipart/form-data` with the JSON as part `params` and pictures as
+    parts `image`, `mask` and `control_image` (one for each ControlNet without an image, in order).
     Answers at once, or when the job is final with `Prefer: wait`. A repeated
     `Idempotency-Key` answers with the first request's job and `Idempotent-Replayed: true`.
     """
@@ -39,6 +44,7 @@ def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
     intake = accept(
         asked,
         caller,
+        parts=request.pictures,
         idempotency_key=headers.idempotency_key,
         request_digest=request.json_body.digest,
     )
@@ -69,12 +75,39 @@ def get_jobs(query: JobQuery) -> Any:
     return {"jobs": [view_job(record) for record in page.jobs], "cursor": page.cursor}
 
 
+@native.post("/inputs")
+@native.output(InputView, status_code=201, description="The input; name it by its id")
+@native.doc(responses=[400, 401, 413, 415, 503])
+def create_input() -> Any:
+    """Hand in a picture.
+
+    One part `file` of `multipart/form-data`: a PNG, JPEG or WebP picture, kept as an upright PNG
+    without metadata. The same picture has the same id.
+    """
+    assert isinstance(request, StrictRequest)
+    request.check_boundary()
+    files = request.files.getlist("file")
+    if len(files) != 1 or len(request.files) + len(request.form) > 1:
+        raise InvalidRequest("must be the one part of the body, and a file", field="file")
+    inputs = Inputs(current_caller())
+    digest = inputs.take(files[0].read(), "file")
+    return view_input(inputs.keep()[digest]), 201
+
+
 @native.get("/jobs/<job:job_id>")
 @native.output(JobView)
 @native.doc(responses=[401, 503])
 def get_job(job_id: str) -> Any:
     """Look at a job."""
     return view_job(read_job(job_id, current_caller()))
+
+
+@native.get("/jobs/<job:job_id>/preview")
+@native.output(FileSchema(type="string", format="binary"), content_type="image/jpeg")
+@native.doc(responses=[401, 404, 503])
+def get_preview(job_id: str) -> Response:
+    """Look at the picture while it is drawn; there is none before the first and after the end."""
+    return preview_of(read_job(job_id, current_caller()))
 
 
 @native.post("/jobs/<job:job_id>/cancel")
@@ -90,8 +123,9 @@ def cancel_job(job_id: str) -> Any:
 @native.doc(responses=[401, 503])
 def get_models() -> Any:
     """List the models, their limits and the languages they understand."""
-    catalog = current_farm().catalog
-    models = [_model_view(model, model is catalog.default) for model in catalog.values()]
+    farm = current_farm()
+    workers = live_workers(farm.db, within_s=farm.settings.lease_s)
+    models = [model_view(model, farm.catalog, workers) for model in farm.catalog.values()]
     return {"models": models, "schedulers": list(SCHEDULERS)}
 
 
@@ -107,8 +141,3 @@ def get_webhook_secret() -> Any:
     if current_caller().key_id is not None:
         raise Forbidden("ask the operator of this farm for the webhook secret")
     return {"key": current_farm().webhook_secret}
-
-
-def _model_view(model: Model, is_default: bool) -> dict[str, Any]:
-    view = model.model_dump(mode="json", exclude={"source", "revision"})
-    return view | {"is_default": is_default}

@@ -1,20 +1,18 @@
 """Between the form's text fields and a checked request."""
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from myriad.catalog import Model
 from myriad.errors import InvalidRequest
-from myriad.params import invalid_request
+from myriad.model import Model
+from myriad.params import VIDEO_FORMAT, invalid_request
 from web.job_request import JobRequest
-from web.pages.size import read_size
+from web.pages.form_extras import extra_defaults, extra_values, read_extras
+from web.pages.form_number import decimal, whole
+from web.pages.size import OWN_SIZE, read_size
 
-_WHOLE = re.compile(r"\d{1,16}", re.ASCII)
-_DECIMAL = re.compile(r"\d{1,6}(\.\d{1,6})?", re.ASCII)
 _WHOLE_NUMBERS = ("num_inference_steps", "num_images", "seed")
 _CHOICES = ("model", "scheduler", "output_format")
 
@@ -28,9 +26,9 @@ def read_form(form: Mapping[str, str]) -> JobRequest:
     asked["negative_prompt"] = _text(form, "negative_prompt")
     asked["cache"] = "fresh" not in form
     asked |= _size(form)
-    asked |= {name: _whole(form, name) for name in _WHOLE_NUMBERS}
-    asked["guidance_scale"] = _decimal(form, "guidance_scale")
-    return check(asked)
+    asked |= {name: whole(form, name) for name in _WHOLE_NUMBERS}
+    asked["guidance_scale"] = decimal(form, "guidance_scale")
+    return check(asked | read_extras(form))
 
 
 def check(asked: Mapping[str, Any]) -> JobRequest:
@@ -50,12 +48,15 @@ def default_values(model: Model) -> dict[str, str]:
         "num_inference_steps": str(model.defaults.num_inference_steps),
         "guidance_scale": f"{model.defaults.guidance_scale:g}",
         "scheduler": model.defaults.scheduler,
-    }
+    } | extra_defaults(model)
 
 
 def values_of(params: Mapping[str, Any]) -> dict[str, str]:
     """A form that asks for these very params again."""
-    values = {name: str(value) for name, value in params.items()}
+    plain = {name: str(value) for name, value in params.items() if isinstance(value, str | int)}
+    values = plain | extra_values(params)
+    if plain["output_format"] == VIDEO_FORMAT:
+        del values["output_format"]
     return values | {
         "size": f"{params['width']}x{params['height']}",
         "guidance_scale": f"{params['guidance_scale']:g}",
@@ -67,27 +68,9 @@ def _text(form: Mapping[str, str], name: str) -> str:
     return form.get(name, "").replace("\r\n", "\n")
 
 
-def _number(form: Mapping[str, str], name: str, shape: re.Pattern[str]) -> str | None:
-    # Full-width digits are what a Chinese keyboard types.
-    text = unicodedata.normalize("NFKC", form.get(name, "")).strip()
-    if text and not shape.fullmatch(text):
-        raise InvalidRequest("must be a number", field=name)
-    return text or None
-
-
-def _whole(form: Mapping[str, str], name: str) -> int | None:
-    text = _number(form, name, _WHOLE)
-    return int(text) if text else None
-
-
-def _decimal(form: Mapping[str, str], name: str) -> float | None:
-    text = _number(form, name, _DECIMAL)
-    return float(text) if text else None
-
-
 def _size(form: Mapping[str, str]) -> dict[str, int]:
     text = form.get("size", "")
-    if not text:
+    if text in ("", OWN_SIZE):
         return {}
     size = read_size(text)
     if size is None:

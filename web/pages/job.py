@@ -1,6 +1,7 @@
 """One job's page: live while it runs, and all one can do with it afterwards."""
 
 from typing import Any
+from zlib import crc32
 
 from flask import render_template, url_for
 from werkzeug.wrappers import Response
@@ -10,11 +11,12 @@ from myriad.record import JobRecord
 from web.auth import current_caller
 from web.farm import current_farm
 from web.intake import accept
-from web.jobs import end_job, read_job, view_job
-from web.links import base_url
+from web.jobs import current_preview, end_job, preview_of, read_job, view_job
+from web.links import base_url, thumbnail_url
 from web.pages.blueprint import pages
 from web.pages.curl import curl_command
 from web.pages.form_data import check
+from web.pages.job_facts import shown_facts, shown_inputs
 from web.pages.redirect import to_job
 from web.word import failure_text, is_beyond, status_line
 
@@ -29,6 +31,12 @@ def job_page(job_id: str) -> str:
 def job_panel(job_id: str) -> str:
     """The part that changes, for the page to fetch while the job is not final."""
     return render_template("job_panel.html", **_context(job_id))
+
+
+@pages.get("/jobs/<job:job_id>/preview")
+def preview(job_id: str) -> Response:
+    """The picture as far as it is drawn."""
+    return preview_of(read_job(job_id, current_caller()))
 
 
 @pages.post("/jobs/<job:job_id>/cancel")
@@ -69,6 +77,10 @@ def _context(job_id: str) -> dict[str, Any]:
         "failure": failure_text(record.error_code),
         "beyond_model": model if model and is_beyond(model, record.params["prompt"]) else None,
         "source_url": _source_url(record),
+        "preview_url": _preview_url(record),
+        "thumbnail_url": thumbnail_url,
+        "job_inputs": shown_inputs(record.params),
+        "facts": shown_facts(record.params),
         "curl": curl_command(base_url(), body, needs_key=current_caller().key_id is not None),
     }
 
@@ -78,3 +90,11 @@ def _source_url(record: JobRecord) -> str | None:
     source = record.metadata.get("made_from", "")
     is_id = len(source) == 32 and set(source) <= set("0123456789abcdef")
     return url_for("pages.job_page", job_id=source) if is_id else None
+
+
+def _preview_url(record: JobRecord) -> str | None:
+    """Where the preview is, by another address whenever it is another picture."""
+    jpeg = current_preview(record)
+    if jpeg is None:
+        return None
+    return url_for("pages.preview", job_id=record.id, of=f"{crc32(jpeg):08x}")

@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass
 from math import sqrt
 
-from myriad.catalog import Limits, Model
+from myriad.model import Limits, Model
+
+OWN_SIZE = "own"
+"""In the form: as large as the picture to start from."""
 
 _TEXT = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 _RATIOS = ((1, 1), (4, 3), (3, 4), (16, 9), (9, 16))

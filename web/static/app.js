@@ -60,6 +60,14 @@ function say() {
 document.addEventListener("htmx:after:swap", say);
 say();
 
+// Videos play by themselves, unless the visitor has asked for less motion.
+function play() {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const video of document.querySelectorAll("video[data-plays]")) video.play().catch(() => {});
+}
+document.addEventListener("htmx:after:swap", play);
+play();
+
 // Copies the text of the element a button names; without clipboard access, selects it.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy]");
