@@ -23,13 +23,16 @@ MyriadError                     anything we raise on purpose
 │   ├── OutOfMemory             the device's memory did not suffice
 │   ├── NonFiniteOutput         the model produced NaN or infinity
 │   ├── PromptTooLong           more tokens than the model's text encoder reads
+│   ├── InputMissing            an uploaded picture the job needs is no longer stored
 │   ├── UnreadableJob           the row was written by a release with other rules
 │   ├── WorkerLost              the worker stopped answering in mid-stage
 │   └── StageFailed             any other exception inside a stage
 ├── ArtifactMissing             a stage's input is gone: the job is rewound, never failed
 └── Stopped                     a stage was told to stop at a step boundary
     ├── LeaseLost               the job was canceled or taken over
-    └── ShuttingDown            the worker is going away: give the job back
+    ├── DeadlineExceeded        the job's own deadline has passed: it fails
+    ├── ShuttingDown            the worker is going away: give the job back
+    └── Preempted               a more urgent job needs the slot: give this one back
 
 Each class knows its `code` (stable, English), its HTTP `status` and whether a
 retry by itself can help (`is_retryable`).
@@ -160,6 +163,10 @@ class PromptTooLong(StageError):
     status = 422
 
 
+class InputMissing(StageError):
+    code = "input_missing"
+
+
 class UnreadableJob(StageError):
     code = "unreadable_job"
 
@@ -188,5 +195,15 @@ class LeaseLost(Stopped):
     code = "lease_lost"
 
 
+class DeadlineExceeded(Stopped):
+    code = "deadline_exceeded"
+    status = 504
+    is_retryable = False
+
+
 class ShuttingDown(Stopped):
     code = "shutting_down"
+
+
+class Preempted(Stopped):
+    code = "preempted"

@@ -26,3 +26,4 @@ class Lease:
     owner: str
     created_at: datetime
     metadata: dict[str, str]
+    deadline_at: datetime | None = None

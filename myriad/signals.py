@@ -1,4 +1,4 @@
-"""What may be lost without harm, over Redis: progress, and word of a cancel."""
+"""What may be lost without harm, over Redis: progress, previews, and word of a cancel."""
 
 from collections.abc import Callable
 from threading import Event, Thread
@@ -8,10 +8,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 _PROGRESS = "myriad:progress:"
+_PREVIEW = "myriad:preview:"
+_CONTEST = "myriad:contest:"
 _CANCELS = "myriad:cancel"
 _PROGRESS_TTL_S = 3600
+_PREVIEW_TTL_S = 600
 _LISTEN_S = 0.5
 _PAUSE_S = 1.0
+
+PREVIEW_BYTES = 65_536
+"""A larger preview is not published: at one a second it would cost more than it shows."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +42,41 @@ class Signals:
         except RedisError:
             return 0.0
         return float(value) if isinstance(value, bytes) else 0.0
+
+    def set_preview(self, job_id: str, jpeg: bytes) -> None:
+        """The picture as it stands; one of more than `PREVIEW_BYTES` is dropped."""
+        if len(jpeg) > PREVIEW_BYTES:
+            _log.debug("preview_too_large", job=job_id, bytes=len(jpeg))
+            return
+        try:
+            self._redis.set(_PREVIEW + job_id, jpeg, ex=_PREVIEW_TTL_S)
+        except RedisError as error:
+            _log.debug("preview_not_told", job=job_id, error=str(error))
+
+    def preview(self, job_id: str) -> bytes | None:
+        """The last preview (JPEG) of a job that is being drawn."""
+        try:
+            value = self._redis.get(_PREVIEW + job_id)
+        except RedisError:
+            return None
+        return value if isinstance(value, bytes) else None
+
+    def forget_preview(self, job_id: str) -> None:
+        """The job has ended: its finished pictures, or nothing, take the preview's place."""
+        try:
+            self._redis.unlink(_PREVIEW + job_id)
+        except RedisError as error:
+            _log.debug("preview_not_forgotten", job=job_id, error=str(error))
+
+    def enter_contest(self, job_id: str, ttl_s: int) -> bool:
+        """Whether the caller is the one to make room for this job: one in `ttl_s` is.
+
+        Nobody is while Redis is away; no hint would bring the job there either.
+        """
+        try:
+            return bool(self._redis.set(_CONTEST + job_id, b"1", nx=True, ex=ttl_s))
+        except RedisError:
+            return False
 
     def announce_cancel(self, job_id: str) -> None:
         """Spare a worker the steps it would do until it next renews its lease."""

@@ -75,4 +75,8 @@ class Dispatcher:
     def _publish(self, hint: Hint, queue: str) -> None:
         # Celery sends to a plain queue through the anonymous exchange, which keeps
         # no binding in Redis: a flushed broker carries the next hint as before.
-        self._celery.send_task(task_name(hint.stage), args=[hint.job_id], queue=queue)
+        try:
+            self._celery.send_task(task_name(hint.stage), args=[hint.job_id], queue=queue)
+        except AttributeError as error:
+            # kombu reaches for the connection of a channel that has just lost it.
+            raise OperationalError("the broker's connection broke") from error

@@ -7,60 +7,38 @@ from threading import Event, Lock, Thread
 import structlog
 
 from myriad.db.claim import renew
-from myriad.errors import LeaseLost, MyriadError, ShuttingDown, Stopped
+from myriad.errors import LeaseLost, MyriadError, ShuttingDown
 from myriad.farm import Farm
-from myriad.lease import Lease
-
-_TELL_EVERY_S = 0.1
+from tasks.control import LeaseControl
+from tasks.stall import end_process, find_hanging
 
 _log = structlog.get_logger(__name__)
 
 
-class LeaseControl:
-    """One running stage's line to the outside (`tasks.runner.Control`)."""
-
-    def __init__(self, lease: Lease) -> None:
-        self.lease = lease
-        self._stopped: Stopped | None = None
-        self._fraction = 0.0
-        self._is_told = True
-
-    def check(self) -> None:
-        """Raise what `stop` was called with."""
-        if self._stopped:
-            raise self._stopped
-
-    def progress(self, done: int, total: int) -> None:
-        self._fraction, self._is_told = done / max(total, 1), False
-
-    def stop(self, why: Stopped) -> None:
-        """End the stage at its next step; the first reason stands."""
-        self._stopped = self._stopped or why
-
-    def untold(self) -> float | None:
-        """Progress not yet published, once."""
-        if self._is_told:
-            return None
-        self._is_told = True
-        return self._fraction
-
-
 class Heart:
-    """Renews every lease of a worker each quarter of its length, and publishes progress."""
+    """Renews every lease of a worker each quarter of its length.
 
-    def __init__(self, farm: Farm, on_beat: Callable[[], None] | None = None) -> None:
+    A stage that hangs is not renewed: its job is taken back by the janitor as
+    that of any lost worker, and `on_hang(grace_s)` ends the process.
+    """
+
+    def __init__(
+        self,
+        farm: Farm,
+        on_beat: Callable[[], None] | None = None,
+        on_hang: Callable[[float], None] = end_process,
+    ) -> None:
         self._farm = farm
         self._on_beat = on_beat or (lambda: None)
-        self._controls: dict[str, LeaseControl] = {}
+        self._on_hang = on_hang
+        self._held: dict[tuple[str, int], LeaseControl] = {}
+        self._hanging: set[LeaseControl] = set()
         self._lock = Lock()
         self._closing = Event()
         self._is_draining = False
         self._thread = Thread(target=self._loop, name="heart", daemon=True)
-        # Progress has a thread of its own: a broker that hangs must not cost a lease.
-        self._teller = Thread(target=self._tell, name="progress", daemon=True)
         self._cancels = farm.signals.listen_for_cancels(self._canceled, self._closing)
         self._thread.start()
-        self._teller.start()
 
     @property
     def is_draining(self) -> bool:
@@ -68,24 +46,28 @@ class Heart:
         return self._is_draining
 
     @contextmanager
-    def hold(self, lease: Lease) -> Iterator[LeaseControl]:
-        """Keep `lease` alive for as long as the block runs."""
-        control = LeaseControl(lease)
+    def hold(self, control: LeaseControl) -> Iterator[None]:
+        """Keep the control's lease alive for as long as the block runs."""
+        key = (control.lease.job_id, control.lease.attempt)
         with self._lock:
-            self._controls[lease.job_id] = control
+            self._held[key] = control
         if self._is_draining:
             self._drain(control)  # registered too late to be told
         try:
-            yield control
+            yield
         finally:
             with self._lock:
-                if self._controls.get(lease.job_id) is control:
-                    del self._controls[lease.job_id]
+                del self._held[key]
+
+    def held(self) -> list[LeaseControl]:
+        """The stages of this worker, lost ones that have not ended yet included."""
+        with self._lock:
+            return list(self._held.values())
 
     def drain(self) -> None:
         """Stop every stage at its next step so that its job can be handed back."""
         self._is_draining = True
-        for control in self._held():
+        for control in self.held():
             self._drain(control)
 
     @staticmethod
@@ -98,12 +80,8 @@ class Heart:
         self._thread.join()
         self._cancels.join()
 
-    def _held(self) -> list[LeaseControl]:
-        with self._lock:
-            return list(self._controls.values())
-
     def _canceled(self, job_id: str) -> None:
-        for control in self._held():
+        for control in self.held():
             if control.lease.job_id == job_id:
                 control.stop(LeaseLost("the job was canceled"))
 
@@ -114,6 +92,7 @@ class Heart:
 
     def _beat(self) -> None:
         try:
+            self._look_for_hanging()
             self._renew()
             self._on_beat()
         except MyriadError as error:
@@ -123,18 +102,19 @@ class Heart:
             # Without this thread every longer stage would be taken for lost.
             _log.exception("heartbeat_missed")
 
+    def _look_for_hanging(self) -> None:
+        hanging = find_hanging(self.held(), self._farm.settings.stall_s)
+        if hanging and not self._hanging:
+            jobs = [control.lease.job_id for control in hanging]
+            _log.error("stage_hangs", jobs=jobs, silent_s=round(hanging[0].silent_s))
+            self._on_hang(self._farm.settings.lease_s)
+        self._hanging.update(hanging)
+
     def _renew(self) -> None:
-        held = self._held()
+        held = [control for control in self.held() if control not in self._hanging]
         alive = renew(
             self._farm.db, [control.lease for control in held], self._farm.settings.lease_s
         )
         for control in held:
             if control.lease.job_id not in alive:
                 control.stop(LeaseLost("the job was canceled or taken over"))
-
-    def _tell(self) -> None:
-        while not self._closing.wait(_TELL_EVERY_S):
-            for control in self._held():
-                fraction = control.untold()
-                if fraction is not None:
-                    self._farm.signals.set_progress(control.lease.job_id, fraction)

@@ -1,6 +1,7 @@
 """The janitor process: takes jobs back from the dead, re-sends lost hints, sweeps leftovers."""
 
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from time import monotonic
 
@@ -8,7 +9,9 @@ import structlog
 
 from myriad import clock
 from myriad.artifact import STORAGE_PREFIX
+from myriad.db.deadline import EXPIRE_BATCH, expire_overdue
 from myriad.db.due import RECLAIM_BATCH, reclaim_expired
+from myriad.db.memory import welcome_again
 from myriad.db.sweep import forget_idempotency_keys, live_jobs_among
 from myriad.farm import Farm, open_farm
 from myriad.log import set_up_logging
@@ -16,6 +19,7 @@ from myriad.settings import load_settings
 from tasks.app import create_celery
 from tasks.dispatch import Dispatcher
 from tasks.loop import pulse_path, repeat, stop_on_signals
+from tasks.neighbours import other_pools
 
 _SWEEP_EVERY_S = 60.0
 _SWEEP_KEYS = 500
@@ -35,15 +39,19 @@ class Janitor:
         lost = reclaim_expired(self._farm.db, self._farm.retry_rule)
         if lost:
             _log.warning("leases_expired", jobs=lost)
+        overdue = expire_overdue(self._farm.db)
+        if overdue:
+            _log.info("deadlines_exceeded", jobs=overdue)
         self._dispatcher.run()
         if monotonic() >= self._sweep_due:
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
             self.sweep()
-        return len(lost) == RECLAIM_BATCH
+        return len(lost) == RECLAIM_BATCH or len(overdue) == EXPIRE_BATCH
 
     def sweep(self) -> None:
         """Forget old idempotency keys, and stored artifacts whose job has ended."""
         forget_idempotency_keys(self._farm.db)
+        welcome_again(self._farm.db, partial(other_pools, self._farm))
         old = clock.now() - timedelta(seconds=self._farm.settings.artifact_ttl_s)
         keys = self._farm.storage.list_keys(STORAGE_PREFIX)
         past = [key for key, modified in islice(keys, _SWEEP_KEYS) if modified < old]

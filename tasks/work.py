@@ -1,20 +1,25 @@
 """One stage of one job, from hint to commit: re-read, check, act, mark."""
 
-import hashlib
 from threading import Lock
 
 import structlog
 
 from myriad.artifact import artifact_key
+from myriad.claimant import Claimant
 from myriad.db import commit
-from myriad.db.claim import Claimant, claim
+from myriad.db.claim import claim
+from myriad.db.deadline import expire
 from myriad.db.jobs import artifact_keys_of
-from myriad.db.tables import ImageRow
+from myriad.db.sweep import is_run_live, live_jobs_among
+from myriad.db.urgent import PREEMPTED
 from myriad.errors import (
     ArtifactMissing,
     DatabaseUnavailable,
+    DeadlineExceeded,
     LeaseLost,
     MyriadError,
+    OutOfMemory,
+    Preempted,
     ShuttingDown,
     StageFailed,
     Unavailable,
@@ -22,11 +27,13 @@ from myriad.errors import (
 from myriad.farm import Farm
 from myriad.job import Stage
 from myriad.lease import Lease
+from tasks.checkpoint import Checkpoints
+from tasks.control import LeaseControl
+from tasks.files import read_inputs, store_picture
 from tasks.heart import Heart
+from tasks.neighbours import other_pools
 from tasks.nudge import Nudge
-from tasks.runner import Control, Picture, StageRunner
-
-_SUFFIX = {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpg"}
+from tasks.runner import Picture, StageRunner
 
 _AWAY_PAUSE_S = 3.0
 
@@ -37,10 +44,16 @@ class StageWork:
     """What the Celery tasks of one worker process stand on."""
 
     def __init__(
-        self, farm: Farm, runner: StageRunner, who: Claimant, heart: Heart, nudge: Nudge
+        self,
+        farm: Farm,
+        runner: StageRunner,
+        who: Claimant,
+        heart: Heart,
+        checkpoints: Checkpoints,
+        nudge: Nudge,
     ) -> None:
         self._farm, self._runner, self._who = farm, runner, who
-        self._heart, self._nudge = heart, nudge
+        self._heart, self._checkpoints, self._nudge = heart, checkpoints, nudge
         # Two claims of one worker at once could both find that it holds no suspect.
         self._claiming = Lock()
 
@@ -68,80 +81,114 @@ class StageWork:
             lease = claim(self._farm.db, job_id, stage, self._who, self._farm.settings.lease_s)
         if lease is None:
             return
+        if lease.job_id != job_id:
+            self._nudge.now()  # the job of the hint made way, and is due again
         with structlog.contextvars.bound_contextvars(
-            job=job_id, stage=stage.value, attempt=lease.attempt
+            job=lease.job_id, stage=lease.stage.value, attempt=lease.attempt
         ):
-            self._do(lease)
+            self._do(LeaseControl(lease, self._farm.settings, self._checkpoints.keep))
         self._nudge.now()
 
-    def _do(self, lease: Lease) -> None:
-        db, rule = self._farm.db, self._farm.retry_rule
+    def _do(self, control: LeaseControl) -> None:
         try:
-            with self._heart.hold(lease) as control:
-                self._perform(lease, control)
-        except ShuttingDown:
-            commit.hand_back(db, lease)
-        except LeaseLost as error:
-            _log.info("stage_dropped", why=error.message)
-        except ArtifactMissing as error:
-            _log.warning("job_rewound", why=error.message)
-            commit.rewind(db, lease, delay_s=rule.delay_s)
-        except Unavailable as error:
-            _log.warning("stage_put_off", code=error.code, error=error.message)
-            commit.hand_back(db, lease, delay_s=_AWAY_PAUSE_S)
+            with self._heart.hold(control):
+                self._perform(control)
         except MyriadError as error:
-            _log.warning("stage_failed", code=error.code, error=error.message)
-            commit.give_up(db, lease, error, rule)
+            self._mark(control, error)
         except BaseException as error:
             _log.exception("stage_broke")
-            commit.give_up(db, lease, StageFailed(f"{type(error).__name__} in {lease.stage}"), rule)
+            stage = control.lease.stage
+            self._mark(control, StageFailed(f"{type(error).__name__} in {stage}"))
 
-    def _perform(self, lease: Lease, control: Control) -> None:
-        control.check()
-        if lease.stage is Stage.ENCODE:
-            self._pass_on(lease, self._runner.encode(lease, control))
-        elif lease.stage is Stage.DENOISE:
-            self._pass_on(lease, self._runner.denoise(lease, self._input(lease), control))
+    def _mark(self, control: LeaseControl, error: MyriadError) -> None:
+        """Put into SQL why the stage did not end well."""
+        db, lease, notes = self._farm.db, control.lease, control.notes
+        match error:
+            case ShuttingDown():
+                commit.hand_back(db, lease, notes=notes)
+            case Preempted():
+                commit.hand_back(db, lease, how=PREEMPTED, notes=notes)
+            case Unavailable():
+                _log.warning("stage_put_off", code=error.code, error=error.message)
+                commit.hand_back(db, lease, delay_s=_AWAY_PAUSE_S, notes=notes)
+            case DeadlineExceeded():
+                expire(db, lease.job_id)
+            case LeaseLost():
+                _log.info("stage_dropped", why=error.message)
+            case ArtifactMissing():
+                _log.warning("job_rewound", why=error.message)
+                self._forget_checkpoint(lease)
+                commit.rewind(db, lease, delay_s=self._farm.retry_rule.delay_s)
+            case _:
+                self._give_up(control, error)
+        if not isinstance(error, (ShuttingDown, Preempted, Unavailable)):
+            self._clear_up(lease)
+
+    def _give_up(self, control: LeaseControl, error: MyriadError) -> None:
+        lease = control.lease
+        _log.warning("stage_failed", code=error.code, error=error.message)
+        others: set[str] = set()
+        if isinstance(error, OutOfMemory):
+            others = other_pools(self._farm, self._who.pool, lease.stage, lease.model)
         else:
-            self._publish(lease, self._runner.decode(lease, self._input(lease), control))
+            # It may be what failed the stage: the next try begins anew.
+            self._forget_checkpoint(lease)
+        commit.give_up(
+            self._farm.db, lease, error, self._farm.retry_rule, notes=control.notes, others=others
+        )
+
+    def _clear_up(self, lease: Lease) -> None:
+        """If the job has ended, forget what was kept for it alone."""
+        if live_jobs_among(self._farm.db, {lease.job_id}):
+            return
+        self._farm.signals.forget_preview(lease.job_id)
+        if not is_run_live(self._farm.db, lease.job_id):
+            self._forget_checkpoint(lease)
+
+    def _forget_checkpoint(self, lease: Lease) -> None:
+        if lease.stage is Stage.DENOISE:
+            self._checkpoints.forget(lease)
+
+    def _perform(self, control: LeaseControl) -> None:
+        lease = control.lease
+        control.raise_if_stopped()
+        if lease.stage is Stage.ENCODE:
+            inputs = read_inputs(self._farm.storage, lease.params)
+            self._pass_on(control, self._runner.encode(lease, inputs, control))
+        elif lease.stage is Stage.DENOISE:
+            self._pass_on(control, self._denoise(control))
+            self._checkpoints.forget(lease)
+        else:
+            self._publish(control, self._runner.decode(lease, self._input(lease), control))
+
+    def _denoise(self, control: LeaseControl) -> bytes:
+        lease = control.lease
+        blob, checkpoint = self._input(lease), self._checkpoints.read(lease)
+        try:
+            return self._runner.denoise(lease, blob, control, checkpoint)
+        except (ShuttingDown, Preempted):
+            # Whoever takes the job next must find where it stands.
+            self._checkpoints.flush(lease)
+            raise
 
     def _input(self, lease: Lease) -> bytes:
         if lease.artifact_key is None:
             raise ArtifactMissing(f"{lease.stage} has no input")
         return self._farm.artifacts.get(lease.artifact_key)
 
-    def _pass_on(self, lease: Lease, blob: bytes) -> None:
+    def _pass_on(self, control: LeaseControl, blob: bytes) -> None:
         # A job that was rewound once has met a broker that forgets: its
         # artifacts go where they last.
+        lease = control.lease
         key = artifact_key(lease.job_id, lease.stage, lease.attempt)
         self._farm.artifacts.put(key, blob, durable=lease.rewinds > 0)
-        if not commit.advance(self._farm.db, lease, key):
+        if not commit.advance(self._farm.db, lease, key, control.notes):
             raise LeaseLost("another attempt has the job")
 
-    def _publish(self, lease: Lease, pictures: list[Picture]) -> None:
-        images = [self._store(index, picture) for index, picture in enumerate(pictures)]
-        if not commit.finish(self._farm.db, lease, images):
+    def _publish(self, control: LeaseControl, pictures: list[Picture]) -> None:
+        lease, storage = control.lease, self._farm.storage
+        images = [store_picture(storage, index, picture) for index, picture in enumerate(pictures)]
+        if not commit.finish(self._farm.db, lease, images, control.notes):
             raise LeaseLost("another attempt has the job")
         self._farm.artifacts.delete(artifact_keys_of(self._farm.db, lease.job_id))
-
-    def _store(self, index: int, picture: Picture) -> ImageRow:
-        # Named by content: a zombie and the winner write the same bytes to the
-        # same key, or different bytes to different keys.
-        digest = hashlib.sha256(picture.data).hexdigest()
-        key = f"images/{digest[:2]}/{digest}.{_SUFFIX[picture.content_type]}"
-        stored = self._farm.storage.put(key, picture.data, picture.content_type)
-        thumbnail_key = None
-        if picture.thumbnail:
-            thumbnail_key = f"images/{digest[:2]}/{digest}-thumbnail.webp"
-            self._farm.storage.put(thumbnail_key, picture.thumbnail, "image/webp")
-        return ImageRow(
-            index=index,
-            storage_key=key,
-            thumbnail_key=thumbnail_key,
-            sha256=stored.sha256,
-            size_bytes=stored.size_bytes,
-            content_type=picture.content_type,
-            seed=picture.seed,
-            width=picture.width,
-            height=picture.height,
-        )
+        self._farm.signals.forget_preview(lease.job_id)

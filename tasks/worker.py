@@ -11,17 +11,21 @@ from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_shutting_down
 
-from myriad.db.claim import Claimant
+from myriad.claimant import Claimant
 from myriad.db.workers import forget_worker, report_worker
 from myriad.errors import MyriadError
 from myriad.farm import Farm
 from myriad.pool import Pool
+from myriad.resident import Resident
 from tasks.app import create_celery
+from tasks.checkpoint import Checkpoints
 from tasks.dispatch import Dispatcher
 from tasks.heart import Heart
 from tasks.nudge import Nudge
+from tasks.preemption import Preemption
 from tasks.runner import StageRunner
 from tasks.stages import register_stages
+from tasks.teller import Teller
 from tasks.work import StageWork
 
 _log = structlog.get_logger(__name__)
@@ -31,16 +35,18 @@ def serve(
     farm: Farm,
     pool: Pool,
     runner: StageRunner,
-    held_models: Callable[[], Sequence[str]] = tuple,
+    residents: Callable[[], Sequence[Resident]] = tuple,
 ) -> None:
     """Serve the pool's queues until SIGTERM or SIGINT; unfinished stages are handed back."""
-    who = Claimant(_name(pool), pool.name, farm.settings.device or pool.device)
+    device = farm.settings.device or pool.device
+    who = Claimant(_name(pool), pool.name, device, pool.stages, pool.models)
     celery = create_celery(farm.settings)
     nudge = Nudge(Dispatcher(farm, celery))
-    heart = Heart(
-        farm, on_beat=lambda: report_worker(farm.db, who, pool.concurrency, held_models())
-    )
-    register_stages(celery, StageWork(farm, runner, who, heart, nudge))
+    heart = Heart(farm, on_beat=lambda: report_worker(farm.db, who, pool.concurrency, residents()))
+    checkpoints = Checkpoints(farm.artifacts)
+    teller = Teller(farm.signals, heart.held)
+    preemption = Preemption(farm, who, pool.concurrency, heart)
+    register_stages(celery, StageWork(farm, runner, who, heart, checkpoints, nudge))
 
     def drain(**_: object) -> None:
         heart.drain()
@@ -49,8 +55,8 @@ def serve(
     try:
         _consume(celery, pool, who)
     finally:
-        heart.close()
-        nudge.close()
+        for part in (preemption, teller, checkpoints, heart, nudge):
+            part.close()
         _leave(farm, who)
 
 

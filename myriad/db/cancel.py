@@ -21,13 +21,13 @@ def cancel_job(db: Database, job_id: str, *, scope: str | None) -> bool:
             raise NotFound(f"no job {job_id}")
         if JobState(job.state).is_final:
             return False
-        _hand_over(session, job)
+        hand_over(session, job)
         outcome.cancel(session, job, clock.now())
         return True
 
 
-def _hand_over(session: Session, job: JobRow) -> None:
-    """Others wait for this run: the oldest of them takes it over where it stands."""
+def hand_over(session: Session, job: JobRow) -> None:
+    """If others wait for this run, the oldest of them takes it over where it stands."""
     waiting = outcome.followers(session, job)
     if not waiting:
         return
@@ -37,5 +37,6 @@ def _hand_over(session: Session, job: JobRow) -> None:
     heir.leader_id, heir.flight_key = None, flight_key
     heir.stage, heir.attempt, heir.tries = job.stage, job.attempt, 0
     heir.artifact_keys, heir.dispatch_due = job.artifact_keys, clock.now()
+    heir.notes = job.notes
     for job_row in rest:
         job_row.leader_id = heir.id

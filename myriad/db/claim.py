@@ -1,18 +1,19 @@
 """Taking a stage of a job, and keeping it: compare-and-set with a fencing token."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from myriad import clock
+from myriad.claimant import Claimant
 from myriad.db import outcome
 from myriad.db.database import Database
 from myriad.db.outbox import record_event
-from myriad.db.tables import JobRow, StageRunRow
+from myriad.db.tables import LIVE, JobRow, StageRunRow
+from myriad.db.urgent import is_pausing, is_welcome, most_urgent
 from myriad.errors import UnreadableJob, WorkerLost
 from myriad.job import EventKind, JobState, Stage
 from myriad.lease import Lease
@@ -21,46 +22,19 @@ from myriad.params import GenerationParams
 _SUSPECT_PAUSE = timedelta(seconds=0.5)
 
 
-@dataclass(frozen=True)
-class Claimant:
-    """Who asks: a worker process, unique by name, of a pool, on a device."""
-
-    name: str
-    pool: str
-    device: str
-
-
 def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float) -> Lease | None:
     """Take the stage if it is still to be done and nobody holds it, else None.
 
-    None means a stale or duplicate hint: acknowledge and forget. A job whose
-    last worker died is a suspect, and a worker holds one suspect at a time: so
-    a prompt that kills workers cannot use up the tries of its neighbours.
+    A hint is only a hint: if a job of higher priority waits for the same worker,
+    that one is taken in its stead, and the lease says which. None means a stale
+    or duplicate hint: acknowledge and forget. A job whose last worker died is a
+    suspect, and a worker holds one suspect at a time: so a prompt that kills
+    workers cannot use up the tries of its neighbours.
     """
     now = clock.now()
-    is_suspect = JobRow.error_code == WorkerLost.code
-    taken = (
-        update(JobRow)
-        .where(
-            JobRow.id == job_id,
-            JobRow.stage == stage.value,
-            JobRow.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]),
-            JobRow.leader_id.is_(None),
-            # A lease that ran out is the janitor's to end: it counts the try.
-            JobRow.lease_until.is_(None),
-            or_(is_suspect.is_not(True), ~_holds_suspect(by)),
-        )
-        .values(
-            state=JobState.RUNNING.value,
-            attempt=JobRow.attempt + 1,
-            tries=JobRow.tries + 1,
-            lease_owner=by.name,
-            lease_until=now + timedelta(seconds=lease_s),
-        )
-        .returning(JobRow)
-    )
+    until = now + timedelta(seconds=lease_s)
     with db.write() as session:
-        job = session.scalar(taken)
+        job = _overtake(session, job_id, by, until) or _take(session, job_id, stage, by, until)
         if job is None:
             _put_off_suspect(session, job_id, now)
             return None
@@ -72,7 +46,7 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
     try:
         return _lease(job, by)
     except ValidationError:
-        _fail_unreadable(db, job_id)
+        _fail_unreadable(db, job.id)
         return None
 
 
@@ -90,6 +64,53 @@ def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
     )
     with db.write() as session:
         return set(session.scalars(extended))
+
+
+def _overtake(session: Session, named_id: str, by: Claimant, until: datetime) -> JobRow | None:
+    """Take the most urgent job of higher priority than the named one, which is due again."""
+    if not by.stages:
+        return None
+    named = select(JobRow.priority).where(JobRow.id == named_id).scalar_subquery()
+    urgent = session.execute(most_urgent(by, named)).first()
+    job = _take(session, urgent.id, Stage(urgent.stage), by, until) if urgent else None
+    if job is not None:
+        waits = and_(JobRow.state.in_(LIVE), JobRow.lease_until.is_(None), ~is_pausing())
+        session.execute(
+            update(JobRow)
+            .where(JobRow.id == named_id, waits)
+            .values(dispatch_due=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+    return job
+
+
+def _take(
+    session: Session, job_id: str, stage: Stage, by: Claimant, until: datetime
+) -> JobRow | None:
+    is_suspect = JobRow.error_code == WorkerLost.code
+    taken = (
+        update(JobRow)
+        .where(
+            JobRow.id == job_id,
+            JobRow.stage == stage.value,
+            JobRow.state.in_(LIVE),
+            JobRow.leader_id.is_(None),
+            # A lease that ran out is the janitor's to end: it counts the try.
+            JobRow.lease_until.is_(None),
+            or_(is_suspect.is_not(True), ~_holds_suspect(by)),
+            is_welcome(by.pool),
+        )
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=JobRow.attempt + 1,
+            tries=JobRow.tries + 1,
+            lease_owner=by.name,
+            lease_until=until,
+        )
+        .returning(JobRow)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(taken)
 
 
 def _fail_unreadable(db: Database, job_id: str) -> None:
@@ -165,4 +186,5 @@ def _lease(job: JobRow, by: Claimant) -> Lease:
         owner=by.name,
         created_at=job.created_at,
         metadata=job.labels,
+        deadline_at=job.deadline_at,
     )

@@ -1,6 +1,6 @@
 """Ending a stage: every verb names the lease's attempt, so a zombie changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from myriad import clock
 from myriad.db import outcome
 from myriad.db.database import Database
+from myriad.db.memory import leave_to_others
 from myriad.db.tables import ImageRow, JobRow, StageRunRow
-from myriad.errors import MyriadError
+from myriad.errors import MyriadError, OutOfMemory
 from myriad.job import JobState, Stage
 from myriad.lease import Lease
 
 _LONGEST_PAUSE_S = 60.0
+MOST_NOTES = 20
+NOTE_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,16 @@ class RetryRule:
     delay_s: float = 1.0
 
 
-def advance(db: Database, lease: Lease, artifact_key: str) -> bool:
+def advance(db: Database, lease: Lease, artifact_key: str, notes: Sequence[str] = ()) -> bool:
     """Hand the job to its next stage. False: the lease was lost and nothing changed."""
     following = lease.stage.next
     if following is None:
         raise ValueError(f"{lease.stage} is the last stage; use `finish`")
     with db.write() as session:
-        job = _held(session, lease)
+        job = _held(session, lease, notes)
         if job is None:
             return False
-        job.stage, job.tries = following.value, 0
+        job.stage, job.tries, job.avoid_pool = following.value, 0, None
         outcome.keep_error(job, None)
         job.artifact_keys = {**job.artifact_keys, lease.stage.value: artifact_key}
         _let_go(job, clock.now())
@@ -43,10 +46,12 @@ def advance(db: Database, lease: Lease, artifact_key: str) -> bool:
         return True
 
 
-def finish(db: Database, lease: Lease, images: Sequence[ImageRow]) -> bool:
+def finish(
+    db: Database, lease: Lease, images: Sequence[ImageRow], notes: Sequence[str] = ()
+) -> bool:
     """End the job with its pictures. False: the lease was lost and nothing changed."""
     with db.write() as session:
-        job = _held(session, lease)
+        job = _held(session, lease, notes)
         if job is None:
             return False
         _close_run(session, lease, "succeeded")
@@ -54,29 +59,53 @@ def finish(db: Database, lease: Lease, images: Sequence[ImageRow]) -> bool:
         return True
 
 
-def give_up(db: Database, lease: Lease, error: MyriadError, rule: RetryRule) -> bool:
-    """Keep the error; try the stage again later, or fail the job if that cannot help."""
+def give_up(
+    db: Database,
+    lease: Lease,
+    error: MyriadError,
+    rule: RetryRule,
+    *,
+    notes: Sequence[str] = (),
+    others: Collection[str] = (),
+) -> bool:
+    """Keep the error; try the stage again later, or fail the job if that cannot help.
+
+    `others` are live pools that could do the stage too: they are asked before a
+    second try where the memory did not suffice.
+    """
     with db.write() as session:
-        job = _held(session, lease)
+        job = _held(session, lease, notes)
         if job is None:
             return False
         _close_run(session, lease, error.code)
-        retry_or_fail(session, job, error, rule)
+        if isinstance(error, OutOfMemory) and others:
+            pool = session.get_one(StageRunRow, (lease.job_id, lease.attempt)).pool
+            _note(job, lease, [leave_to_others(session, job, error, pool, others)])
+        else:
+            retry_or_fail(session, job, error, rule)
         return True
 
 
-def hand_back(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
+def hand_back(
+    db: Database,
+    lease: Lease,
+    *,
+    delay_s: float = 0.0,
+    how: str = "handed_back",
+    notes: Sequence[str] = (),
+) -> bool:
     """Return an unfinished stage that was nobody's fault: a shutdown, a store that is away.
 
-    It is due again after `delay_s`, and the try is not counted.
+    It is due again after `delay_s`, and the try is not counted. `how` is the
+    outcome of the stage run.
     """
     with db.write() as session:
-        job = _held(session, lease)
+        job = _held(session, lease, notes)
         if job is None:
             return False
         job.tries -= 1
         _let_go(job, clock.after(delay_s))
-        _close_run(session, lease, "handed_back")
+        _close_run(session, lease, how)
         return True
 
 
@@ -92,6 +121,7 @@ def rewind(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
             return False
         making = lease.stage.previous or Stage.ENCODE
         job.stage, job.tries, job.rewinds = making.value, 0, job.rewinds + 1
+        job.avoid_pool = None
         job.artifact_keys = {k: v for k, v in job.artifact_keys.items() if k != making.value}
         pause_s = min(delay_s * (job.rewinds - 1), _LONGEST_PAUSE_S)
         _let_go(job, clock.after(pause_s))
@@ -109,7 +139,8 @@ def retry_or_fail(session: Session, job: JobRow, error: MyriadError, rule: Retry
         outcome.fail(session, job, error, clock.now())
 
 
-def _held(session: Session, lease: Lease) -> JobRow | None:
+def _held(session: Session, lease: Lease, notes: Sequence[str] = ()) -> JobRow | None:
+    """The job, locked, with `notes` put on it; None if the lease is lost."""
     query = (
         select(JobRow)
         .where(
@@ -121,7 +152,16 @@ def _held(session: Session, lease: Lease) -> JobRow | None:
         )
         .with_for_update()
     )
-    return session.scalar(query)
+    job = session.scalar(query)
+    if job is not None:
+        _note(job, lease, notes)
+    return job
+
+
+def _note(job: JobRow, lease: Lease, notes: Sequence[str]) -> None:
+    if notes:
+        told = [f"{lease.stage} {lease.attempt}: {text}"[:NOTE_CHARS] for text in notes]
+        job.notes = [*job.notes, *told][-MOST_NOTES:]
 
 
 def _let_go(job: JobRow, due: datetime) -> None:

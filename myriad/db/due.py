@@ -11,6 +11,7 @@ from myriad import clock
 from myriad.db.commit import RetryRule, retry_or_fail
 from myriad.db.database import Database
 from myriad.db.tables import LIVE, JobRow, StageRunRow
+from myriad.db.urgent import is_welcome
 from myriad.errors import WorkerLost
 from myriad.job import JobState, Stage
 from myriad.pool import Pool
@@ -95,7 +96,7 @@ def _is_due(stage: Stage) -> ColumnElement[bool]:
 
 
 def _due_ids(session: Session, pool: Pool, stage: Stage, limit: int) -> list[str]:
-    query = select(JobRow.id).where(_is_due(stage))
+    query = select(JobRow.id).where(_is_due(stage), is_welcome(pool.name))
     if "*" not in pool.models:
         query = query.where(JobRow.model.in_(pool.models))
     query = query.order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from myriad.db.outbox import record_event
 from myriad.db.tables import LIVE, ImageRow, JobRow, StageRunRow
-from myriad.errors import MyriadError
+from myriad.errors import DeadlineExceeded, MyriadError
 from myriad.job import EventKind, JobState, Stage
 
 
@@ -16,7 +16,7 @@ def succeed(session: Session, job: JobRow, images: Sequence[ImageRow], at: datet
     """End the job and every job that joined it with these pictures (rows without a job yet)."""
     for ending in (job, *followers(session, job)):
         _end(ending, JobState.SUCCEEDED, at)
-        ending.stage = Stage.DECODE.value
+        ending.stage, ending.notes = Stage.DECODE.value, job.notes
         session.add_all(copy_image(image, ending.id) for image in images)
         session.flush()
         record_event(session, ending, EventKind.OUTPUT, at)
@@ -27,6 +27,7 @@ def fail(session: Session, job: JobRow, error: MyriadError, at: datetime) -> Non
     """End the job and those that joined it: the same run would fail them the same way."""
     for ending in (job, *followers(session, job)):
         _end(ending, JobState.FAILED, at)
+        ending.notes = job.notes
         keep_error(ending, error)
         record_event(session, ending, EventKind.COMPLETED, at)
 
@@ -34,13 +35,14 @@ def fail(session: Session, job: JobRow, error: MyriadError, at: datetime) -> Non
 def cancel(session: Session, job: JobRow, at: datetime) -> None:
     """End this job alone, and the stage run it may be in."""
     _end(job, JobState.CANCELED, at)
-    session.execute(
-        update(StageRunRow)
-        .where(StageRunRow.job_id == job.id, StageRunRow.finished_at.is_(None))
-        .values(finished_at=at, outcome=JobState.CANCELED.value)
-    )
-    session.flush()
-    record_event(session, job, EventKind.COMPLETED, at)
+    _end_alone(session, job, JobState.CANCELED.value, at)
+
+
+def expire(session: Session, job: JobRow, at: datetime) -> None:
+    """Fail this job alone, and the stage run it may be in: its deadline is its own."""
+    _end(job, JobState.FAILED, at)
+    keep_error(job, DeadlineExceeded("not finished by its deadline"))
+    _end_alone(session, job, DeadlineExceeded.code, at)
 
 
 def followers(session: Session, job: JobRow) -> list[JobRow]:
@@ -65,6 +67,16 @@ def keep_error(job: JobRow, error: MyriadError | None) -> None:
     job.error_code = error.code if error else None
     job.error_message = error.message if error else None
     job.error_field = error.field if error else None
+
+
+def _end_alone(session: Session, job: JobRow, how: str, at: datetime) -> None:
+    session.execute(
+        update(StageRunRow)
+        .where(StageRunRow.job_id == job.id, StageRunRow.finished_at.is_(None))
+        .values(finished_at=at, outcome=how)
+    )
+    session.flush()
+    record_event(session, job, EventKind.COMPLETED, at)
 
 
 def _end(job: JobRow, state: JobState, at: datetime) -> None:

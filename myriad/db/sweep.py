@@ -13,6 +13,14 @@ def forget_idempotency_keys(db: Database) -> None:
         session.execute(delete(IdempotencyKeyRow).where(IdempotencyKeyRow.expires_at < clock.now()))
 
 
+def is_run_live(db: Database, job_id: str) -> bool:
+    """Whether this job, or one that asks for the very same and may have its run, has not ended."""
+    key = select(JobRow.exact_key).where(JobRow.id == job_id).scalar_subquery()
+    query = select(JobRow.id).where(JobRow.exact_key == key, JobRow.state.in_(LIVE)).limit(1)
+    with db.read() as session:
+        return session.scalar(query) is not None
+
+
 def live_jobs_among(db: Database, job_ids: set[str]) -> set[str]:
     """Those of `job_ids` that have not ended: their artifacts are still wanted."""
     query = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.state.in_(LIVE))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from myriad.db.claim import Claimant
+from myriad.claimant import Claimant
 from myriad.db.database import Database
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from myriad import clock
-from myriad.db.claim import Claimant, claim
+from myriad.claimant import Claimant
+from myriad.db.claim import claim
 from myriad.db.commit import advance, finish
 from myriad.db.database import Database
 from myriad.db.tables import Base, EventRow, ImageRow, JobRow, WebhookDeliveryRow

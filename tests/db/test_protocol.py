@@ -2,8 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from myriad.claimant import Claimant
 from myriad.db.cancel import cancel_job
-from myriad.db.claim import Claimant, claim, renew
+from myriad.db.claim import claim, renew
 from myriad.db.commit import RetryRule, advance, finish, give_up, hand_back, rewind
 from myriad.db.database import Database
 from myriad.db.due import reclaim_expired, take_due

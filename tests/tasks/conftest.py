@@ -23,12 +23,30 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture
+def pools() -> str:
+    """What is in `pools.toml`; nothing: one pool called "all"."""
+    return ""
+
+
+@pytest.fixture
+def more_settings() -> dict[str, str]:
+    """Settings of a test module's own."""
+    return {}
+
+
+@pytest.fixture
 def environment(
-    tmp_path: Path, broker: EmbeddedValkey, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    broker: EmbeddedValkey,
+    migrated_url: str,
+    pools: str,
+    more_settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
     """Settings with short times, for this process and those it starts."""
     catalog = tmp_path / "catalog.toml"
     catalog.write_text(TINY_CATALOG)
+    (tmp_path / "pools.toml").write_text(pools)
     values = {
         "MYRIAD_HOME": str(tmp_path / "home"),
         "MYRIAD_DATABASE_URL": migrated_url,
@@ -38,7 +56,11 @@ def environment(
         "MYRIAD_REDISPATCH_S": "2",
         "MYRIAD_JANITOR_INTERVAL_S": "0.2",
         "MYRIAD_RETRY_DELAY_S": "0",
+        "MYRIAD_CHECKPOINT_EVERY_S": "0.1",
+        "MYRIAD_PREVIEW_EVERY_S": "0.1",
         "MYRIAD_WEBHOOK_ALLOW": "127.0.0.0/8",
+        "MYRIAD_POOLS": str(tmp_path / "pools.toml") if pools else "",
+        **more_settings,
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

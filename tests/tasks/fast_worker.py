@@ -1,7 +1,13 @@
 """`python -m tests.tasks.fast_worker POOL`: a real worker process around a runner without a model.
 
 It draws nothing but keeps every rule: progress, control at each step, blobs,
-seeds. A prompt of `poison` kills the process, as a crash in a driver would.
+seeds, previews, checkpoints. Prompts that begin with `slow` take a tenth of a
+second a step. Some make trouble: `poison` kills the
+process, as a crash in a driver would, `hang` never comes back from a step, and
+`hungry` needs more memory than a pool called `small…` has.
+
+Each denoising step is a line in `steps.log` under home, so that a test can tell
+who did which.
 """
 
 import hashlib
@@ -9,8 +15,17 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
-from myriad.errors import NonFiniteOutput, PromptTooLong
+from myriad.errors import (
+    NonFiniteOutput,
+    OutOfMemory,
+    Preempted,
+    PromptTooLong,
+    ShuttingDown,
+    Stopped,
+)
 from myriad.farm import open_farm
 from myriad.lease import Lease
 from myriad.log import set_up_logging
@@ -20,29 +35,56 @@ from tasks.runner import Control, Picture
 from tasks.worker import serve
 
 STEP_S = 0.02
+SLOW_STEP_S = 0.1
+STEPS_LOG = "steps.log"
 
 
 class FastRunner:
-    """Every stage takes the job's steps at `STEP_S` each; the picture is a digest of its input."""
+    """Every stage takes the job's steps at `STEP_S` each; the picture is a digest of its input.
 
-    def encode(self, lease: Lease, control: Control) -> bytes:
+    The state of a denoise is a chain of digests: a step that is left out, or done
+    twice, makes another picture.
+    """
+
+    def __init__(self, pool: str, home: Path) -> None:
+        self._pool = pool
+        self._log = os.open(home / STEPS_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def encode(self, lease: Lease, inputs: Mapping[str, bytes], control: Control) -> bytes:
+        control.check()
         if lease.params.prompt == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         if lease.params.prompt == "too long":
             raise PromptTooLong("too long", field="prompt")
         if lease.params.prompt == "memory":
             raise MemoryError
-        return f"embeds of {lease.params.prompt}".encode()
+        return f"embeds of {lease.params.prompt}".encode() + b"".join(inputs.values())
 
-    def denoise(self, lease: Lease, blob: bytes, control: Control) -> bytes:
+    def denoise(
+        self, lease: Lease, blob: bytes, control: Control, checkpoint: bytes | None = None
+    ) -> bytes:
+        control.check()
         if lease.params.prompt == "nan":
             raise NonFiniteOutput("not a number")
+        if lease.params.prompt == "hungry" and self._pool.startswith("small"):
+            control.note("tried with fewer rows")
+            raise OutOfMemory("too little memory")
+        first, state = _load(checkpoint) if checkpoint else (0, b"")
         steps = lease.params.num_inference_steps
-        for step in range(steps):
-            time.sleep(STEP_S)
+        for step in range(first, steps):
+            state = self._step(lease, step, state)
             control.progress(step + 1, steps)
-            control.check()
-        return b"latents from " + blob
+            if control.wants_preview():
+                control.preview(b"after step %d" % (step + 1))
+            if control.wants_checkpoint():
+                control.checkpoint(_dump(step + 1, state))
+            try:
+                control.check()
+            except Stopped as why:
+                if isinstance(why, (ShuttingDown, Preempted)):
+                    control.checkpoint(_dump(step + 1, state))
+                raise
+        return b"latents from " + blob + state
 
     def decode(self, lease: Lease, blob: bytes, control: Control) -> list[Picture]:
         control.check()
@@ -57,9 +99,25 @@ class FastRunner:
             for seed in lease.params.seeds
         ]
 
+    def _step(self, lease: Lease, step: int, state: bytes) -> bytes:
+        time.sleep(SLOW_STEP_S if lease.params.prompt.startswith("slow") else STEP_S)
+        if lease.params.prompt == "hang":
+            time.sleep(3600)
+        os.write(self._log, f"{lease.job_id} {lease.attempt} {step}\n".encode())
+        return hashlib.sha256(state + step.to_bytes(4, "big")).digest()
+
+
+def _dump(step: int, state: bytes) -> bytes:
+    return step.to_bytes(4, "big") + state
+
+
+def _load(checkpoint: bytes) -> tuple[int, bytes]:
+    return int.from_bytes(checkpoint[:4], "big"), checkpoint[4:]
+
 
 if __name__ == "__main__":
     settings = load_settings()
     set_up_logging(settings)
     farm = open_farm(settings)
-    serve(farm, find_pool(farm.pools, sys.argv[1]), FastRunner())
+    pool = find_pool(farm.pools, sys.argv[1])
+    serve(farm, pool, FastRunner(pool.name, settings.home))

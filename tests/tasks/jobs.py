@@ -1,28 +1,57 @@
 """Posting jobs and looking at what became of them, straight through SQL."""
 
 from collections import Counter
+from typing import Any
 
 from sqlalchemy import func, select
 
 from myriad import clock
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job
-from myriad.db.tables import EventRow, ImageRow, JobRow
+from myriad.db.tables import EventRow, ImageRow, JobRow, StageRunRow
 from myriad.farm import Farm
 from myriad.job import FINAL_STATES
 from myriad.record import JobRecord
 from tests.processes import wait_until
 from tests.submissions import make_submission
+from tests.tasks.fast_worker import STEPS_LOG
 
 _FINAL = [state.value for state in FINAL_STATES]
 
 
-def post(farm: Farm, prompt: str, steps: int = 4) -> str:
-    return submit(farm.db, make_submission(prompt, num_inference_steps=steps)).job_id
+def post(farm: Farm, prompt: str, steps: int = 4, **values: Any) -> str:
+    return submit(farm.db, make_submission(prompt, num_inference_steps=steps, **values)).job_id
 
 
 def post_many(farm: Farm, number: int, steps: int = 4) -> list[str]:
     return [post(farm, f"prompt {index}", steps) for index in range(number)]
+
+
+def pool(name: str, concurrency: int) -> str:
+    """A pool of `pools.toml` that serves every stage."""
+    return (
+        f'[[pool]]\nname = "{name}"\nstages = ["encode", "denoise", "decode"]\n'
+        f"concurrency = {concurrency}\n"
+    )
+
+
+def steps_done(farm: Farm, job_id: str) -> list[tuple[int, int]]:
+    """Each denoising step any worker has done for the job: (attempt, step), in order."""
+    log = farm.settings.home / STEPS_LOG
+    lines = log.read_text().split("\n")[:-1] if log.exists() else []
+    done = [line.split() for line in lines]
+    return [(int(attempt), int(step)) for job, attempt, step in done if job == job_id]
+
+
+def outcomes(farm: Farm, job_id: str) -> list[str]:
+    """How each of the job's stage runs ended, in order."""
+    query = (
+        select(StageRunRow.outcome)
+        .where(StageRunRow.job_id == job_id)
+        .order_by(StageRunRow.attempt)
+    )
+    with farm.db.read() as session:
+        return list(session.scalars(query))
 
 
 def count_final(farm: Farm) -> int:

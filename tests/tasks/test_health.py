@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from myriad.db.claim import Claimant
+from myriad.claimant import Claimant
 from myriad.db.database import Database
 from myriad.db.migrate import upgrade
 from myriad.db.workers import report_worker
