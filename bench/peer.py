@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,22 +23,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_farm(home: Path) -> Iterator[str]:
-    """`myriad up` on an empty home; yields its address once it is ready."""
+def running_farm(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """`myriad up` on an empty home; yields its address once it is ready.
+
+    `settings` are MYRIAD_* variables on top of this process's own.
+    """
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     with (home / "up.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "myriad", "up", "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | {"MYRIAD_HOME": str(home)},
+            env=os.environ | {"MYRIAD_HOME": str(home)} | dict(settings or {}),
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_up(f"{url}/readyz", process)
+        wait_until_up(f"{url}/readyz", process)
         yield url
     finally:
         process.send_signal(signal.SIGINT)
@@ -51,7 +54,7 @@ def bare_flask() -> Iterator[str]:
     port = free_port()
     process = _start("flask", str(port))
     try:
-        _wait_until_up(f"http://127.0.0.1:{port}/jobs", process)
+        wait_until_up(f"http://127.0.0.1:{port}/jobs", process)
         yield f"http://127.0.0.1:{port}/jobs"
     finally:
         process.terminate()
@@ -93,7 +96,7 @@ def _start(*arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def _wait_until_up(url: str, process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+def wait_until_up(url: str, process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         if process.poll() is not None:

@@ -17,7 +17,7 @@ _FILM: Final = frozenset({Mode.TEXT_TO_VIDEO})
 class FamilyFacts:
     """One architecture line as a request sees it.
 
-    `schedulers` are those its pipelines take; a model that names none gets
+    Sizes are in steps of `size_multiple` pixels. `schedulers` are those its pipelines take; a model that names none gets
     `default_scheduler`. A family with `is_refiner` is never asked by itself: it
     finishes another model's pictures.
     """
@@ -27,14 +27,18 @@ class FamilyFacts:
     has_loras: bool = False
     takes_refiner: bool = False
     is_refiner: bool = False
+    size_multiple: int = 8
     schedulers: tuple[str, ...] = DIFFUSION_SCHEDULERS
     default_scheduler: str = "DPMSolverMultistepScheduler"
 
 
-def _flow(modes: frozenset[Mode], *, has_loras: bool = False) -> FamilyFacts:
+def _flow(
+    modes: frozenset[Mode], *, has_loras: bool = False, size_multiple: int = 16
+) -> FamilyFacts:
     return FamilyFacts(
         modes,
         has_loras=has_loras,
+        size_multiple=size_multiple,
         schedulers=FLOW_SCHEDULERS,
         default_scheduler=FLOW_SCHEDULERS[0],
     )
@@ -53,10 +57,11 @@ FAMILIES: Final[Mapping[str, FamilyFacts]] = {
     "z-image": _flow(_FROM_PICTURES, has_loras=True),
     "wan": FamilyFacts(
         _FROM_TEXT | _FILM,
+        size_multiple=16,
         schedulers=("UniPCMultistepScheduler", *FLOW_SCHEDULERS),
         default_scheduler="UniPCMultistepScheduler",
     ),
-    "ltx": _flow(_FILM),
+    "ltx": _flow(_FILM, size_multiple=32),
     # Which scheduler fits depends on the blocks that the model's folder names.
     "modular": FamilyFacts(
         _FROM_TEXT, schedulers=SCHEDULERS, default_scheduler="EulerDiscreteScheduler"

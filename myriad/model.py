@@ -74,7 +74,7 @@ class Model(Weights):
     refiner_of: tuple[str, ...] = ()
     tiny_vae: str = ""
     tiny_vae_revision: str = ""
-    limits: Limits = Limits()
+    limits: Limits = Field(Limits(), validate_default=True)
     defaults: Defaults = Field(Defaults(), validate_default=True)
 
     @field_validator("family")
@@ -83,6 +83,16 @@ class Model(Weights):
         if name not in FAMILIES:
             raise ValueError(f"no family {name!r}; there are: {', '.join(FAMILIES)}")
         return name
+
+    @field_validator("limits")
+    @classmethod
+    def _family_sizes(cls, limits: Limits, info: ValidationInfo) -> Limits:
+        facts = FAMILIES.get(info.data.get("family", ""))
+        if facts is None or limits.size_multiple % facts.size_multiple == 0:
+            return limits
+        if "size_multiple" not in limits.model_fields_set:
+            return limits.model_copy(update={"size_multiple": facts.size_multiple})
+        raise ValueError(f"size_multiple must be a multiple of {facts.size_multiple}")
 
     @field_validator("defaults")
     @classmethod

@@ -10,32 +10,51 @@ from myriad.errors import ConfigError
 from myriad.job import Stage
 
 PROFILES = Path(__file__).with_name("profiles")
-Precision = Literal["fp32", "fp16", "bf16"]
+Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
+Offload = Literal["none", "host", "disk"]
 
 
 class Pool(BaseModel):
     """Workers of one configuration.
 
     `concurrency` is how many jobs one worker holds at a time (its task slots);
-    `memory` bounds the models it keeps loaded ("8GiB"); `models` may be ["*"].
+    `memory` bounds the models it keeps on the device ("8GiB"), `host_memory` those
+    that wait beside it in host memory; `models` may be ["*"], `preload` names those
+    to be loaded at start. `device` may be "auto"; an accelerator without an index
+    ("cuda") gives each worker of the pool the next one of the machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)
     stages: tuple[Stage, ...] = Field(min_length=1)
-    device: str = "cpu"
+    device: str = Field("cpu", pattern=r"^(auto|cpu|(cuda|mps|xpu|npu|hpu|mtia)(:\d+)?)$")
     precision: Precision = "fp32"
     models: tuple[str, ...] = ("*",)
+    preload: tuple[str, ...] = ()
     memory: ByteSize = ByteSize(4 * 2**30)
+    host_memory: ByteSize = ByteSize(0)
     concurrency: int = Field(4, ge=1, le=256)
     workers: int = Field(1, ge=1, le=64, description="Worker processes `myriad up` starts.")
-    max_rows: int = Field(1, ge=1, le=1024, description="Most rows of one forward pass; 1: alone.")
+    max_rows: int = Field(64, ge=1, le=1024, description="Most rows of one forward pass.")
     threads: int = Field(1, ge=1, description="torch threads of each worker.")
+    tf32: bool = Field(False, description="Matrix products of fp32 in tensor cores.")
+    channels_last: bool = Field(False, description="Convolutions in the faster layout.")
+    attention: str = Field("", description="A diffusers attention backend; empty: native.")
+    compile: bool = Field(False, description="torch.compile of the denoiser's repeated blocks.")
+    offload: Offload = Field("none", description="Where the denoiser's layers wait.")
+    vae_slicing: bool = Field(False, description="Decode one image of a batch at a time.")
+    vae_tiling: bool = Field(False, description="Decode large images tile by tile.")
+    tiny_vae: bool = Field(False, description="Decode with the model's tiny autoencoder.")
     zone: str = "local"
 
     def serves(self, stage: Stage, model: str) -> bool:
         return stage in self.stages and ("*" in self.models or model in self.models)
+
+    def device_of(self, index: int) -> str:
+        """The device of the pool's worker number `index` on one machine: each its own GPU."""
+        is_shared = ":" in self.device or self.device in ("auto", "cpu", "mps")
+        return self.device if is_shared else f"{self.device}:{index}"
 
     def queue(self, stage: Stage) -> str:
         """Name of the Celery queue that carries this pool's hints for `stage`."""

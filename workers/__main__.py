@@ -11,20 +11,23 @@ from myriad.settings import load_settings
 
 
 def main(pool_name: str) -> None:
+    settings = load_settings()
     # Read by diffusers and transformers when they are imported, below.
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
+    # Compiled kernels outlive the process that made them.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home.absolute() / "compiled"))
     # It tells of optional packages that no stage here uses.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from tasks.worker import serve
     from workers.runner import Runner
 
-    settings = load_settings()
     set_up_logging(settings)
     farm = open_farm(settings)
     pool = find_pool(farm.pools, pool_name)
     runner = Runner(farm.catalog, pool, settings.device)
     try:
-        serve(farm, pool, runner, lambda: runner.held_models)
+        runner.preload_all()
+        serve(farm, pool, runner, lambda: runner.residents)
     finally:
         runner.close()
         farm.close()

@@ -9,7 +9,14 @@ import torch
 from myriad.errors import ConfigError
 from myriad.pool import Pool
 
-_DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# What is computed in: the eight-bit precisions are of weights in memory only.
+_DTYPES: Final = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp8": torch.bfloat16,
+    "int8": torch.bfloat16,
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ def open_device(pool: Pool, override: str = "") -> Device:
     Raises:
         ConfigError: this machine has no such device, or it lacks the precision.
     """
-    name = override or pool.device
+    name = _resolve(override or pool.device)
     dtype = _DTYPES[pool.precision]
     try:
         device = torch.device(name)
@@ -43,3 +50,11 @@ def open_device(pool: Pool, override: str = "") -> Device:
             f"pool {pool.name}: device {name!r} in {pool.precision} cannot be used here: {reason}"
         ) from error
     return Device(device, dtype)
+
+
+def _resolve(name: str) -> str:
+    """`auto` is the machine's accelerator, or its CPU."""
+    if name != "auto":
+        return name
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return found.type if found else "cpu"

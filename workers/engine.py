@@ -15,6 +15,9 @@ import torch
 from myriad.errors import ShuttingDown
 from workers.batching.batcher import Batcher
 from workers.batching.hub import Hub
+from workers.batching.policy import EveryRow, RowPolicy
+from workers.batching.request import Terms
+from workers.batching.stopwatch import Stopwatch
 
 Result = TypeVar("Result")
 
@@ -24,6 +27,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True)
 class _Submitted:
     work: Callable[[], Any]
+    terms: Terms
     future: "Future[Any]" = field(default_factory=Future)
 
 
@@ -39,9 +43,19 @@ class Engine:
     run one after another, first come first served.
     """
 
-    def __init__(self, threads: int = 1, max_rows: int = 1) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        max_rows: int = 1,
+        *,
+        policy: RowPolicy | None = None,
+        stopwatch: Stopwatch | None = None,
+        free_cache: Callable[[], None] = lambda: None,
+    ) -> None:
         self._threads = threads
-        self._max_rows = max_rows
+        self._batcher = Batcher(max_rows, policy or EveryRow())
+        self._stopwatch = stopwatch or Stopwatch()
+        self._free_cache = free_cache
         self._submitted: SimpleQueue[_Submitted | None] = SimpleQueue()
         self._closing = Event()
         self._ready = Event()
@@ -54,21 +68,21 @@ class Engine:
         """Where requests meet; to be touched on the engine thread alone."""
         return self._hub
 
-    def submit(self, work: Callable[[], Result]) -> "Future[Result]":
+    def submit(self, work: Callable[[], Result], terms: Terms | None = None) -> "Future[Result]":
         """Queue `work`. Raises ShuttingDown once the engine is closed."""
         if self._closing.is_set():
             raise ShuttingDown("the engine is closed")
-        submitted = _Submitted(work)
+        submitted = _Submitted(work, terms or Terms())
         self._submitted.put(submitted)
         return submitted.future
 
-    def run(self, work: Callable[[], Result]) -> Result:
+    def run(self, work: Callable[[], Result], terms: Terms | None = None) -> Result:
         """Queue `work` and wait for what it returns or raises.
 
         Raises:
             ShuttingDown: the engine was closed before the call's turn came.
         """
-        return self.submit(work).result()
+        return self.submit(work, terms).result()
 
     def close(self) -> None:
         """Let the calls that have begun finish, give up the others, end the thread."""
@@ -81,7 +95,7 @@ class Engine:
     def _loop(self) -> None:
         torch.set_num_threads(self._threads)
         torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
-        self._hub = Hub(Batcher(self._max_rows))
+        self._hub = Hub(self._batcher, self._stopwatch, self._free_cache)
         self._ready.set()
         try:
             while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
@@ -111,7 +125,7 @@ class Engine:
         if self._closing.is_set():
             self._give_up(submitted)
         else:
-            self._hub.start(submitted.work, submitted.future)
+            self._hub.start(submitted.work, submitted.future, submitted.terms)
 
     @staticmethod
     def _give_up(submitted: _Submitted) -> None:

@@ -1,10 +1,10 @@
-"""Finished images as PNG, WebP or JPEG bytes that carry their own recipe."""
+"""Finished images and videos as files that carry their own recipe."""
 
 import base64
 import io
-import json
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 from PIL import Image as Images
@@ -12,9 +12,12 @@ from PIL import UnidentifiedImageError
 from PIL.Image import Exif, Image
 from PIL.PngImagePlugin import PngInfo
 
-from myriad.params import GenerationParams
+from myriad.model import Defaults
+from myriad.params import VIDEO_FORMAT, GenerationParams
 from tasks.runner import Picture
 from workers.infotext import infotext
+from workers.recipe import read_recipe, write_recipe
+from workers.video import CONTENT_TYPE, encode_video, even_sided, read_comment
 
 CONTENT_TYPES: Final = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 THUMBNAIL_PX: Final = 256
@@ -23,6 +26,7 @@ _EXIF_IFD: Final = 0x8769
 _USER_COMMENT: Final = 0x9286
 # A JPEG segment holds 65,533 bytes, of which XMP's own mark takes 29.
 _JPEG_SEGMENT_BYTES: Final = 65_500
+_MP4_MARK: Final = b"ftyp"
 _RECIPE_BYTES: Final = 1 << 20
 _XMP_RECIPE: Final = re.compile(rb'myriad:job="([A-Za-z0-9+/=]*)"')
 # `trainedAlgorithmicMedia` is IPTC's word for "made by a generative model".
@@ -38,10 +42,15 @@ _XMP: Final = (
 )
 
 
-def make_picture(image: Image, model: str, params: GenerationParams, place: int) -> Picture:
-    """Image number `place` of a job, its metadata that of a one-image job of its own seed."""
+def make_picture(
+    frames: Sequence[Image], model: str, params: GenerationParams, place: int
+) -> Picture:
+    """Image or video number `place` of a job, its metadata that of a job of its own seed alone."""
     seed = params.seeds[place]
     own = params.model_copy(update={"seed": seed, "num_images": 1})
+    if params.output_format == VIDEO_FORMAT:
+        return _make_video(frames, model, own)
+    [image] = frames
     return Picture(
         data=encode_image(image, model, own),
         content_type=CONTENT_TYPES[params.output_format],
@@ -59,7 +68,7 @@ def encode_image(image: Image, model: str, params: GenerationParams) -> bytes:
     carry the infotext in EXIF UserComment and the JSON in XMP. What exceeds a JPEG
     segment, some ten thousand characters, is left out rather than cut.
     """
-    text, recipe = infotext(model, params), _recipe(model, params)
+    text, recipe = infotext(model, params), write_recipe(model, params)
     buffer = io.BytesIO()
     match params.output_format:
         case "png":
@@ -76,17 +85,14 @@ def encode_image(image: Image, model: str, params: GenerationParams) -> bytes:
 
 
 def read_metadata(data: bytes) -> tuple[str, GenerationParams] | None:
-    """The model and params a picture of ours was made with; None for any other bytes."""
+    """The model and params a picture or video of ours was made with; None for any other bytes."""
     try:
-        with Images.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:
-            recipe = image.info.get("myriad") or _from_xmp(image.info.get("xmp", b""))
-        values = json.loads(recipe)
-        model, params = values["model"], GenerationParams.from_json(values["params"])
+        recipe = read_comment(data) if data[4:8] == _MP4_MARK else _from_image(data)
     except (UnidentifiedImageError, Images.DecompressionBombError, OSError, SyntaxError):
         return None
-    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
+    except (ValueError, TypeError, zlib.error):
         return None
-    return (model, params) if isinstance(model, str) else None
+    return None if recipe is None else read_recipe(recipe)
 
 
 def thumbnail(image: Image) -> bytes:
@@ -98,9 +104,19 @@ def thumbnail(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _recipe(model: str, params: GenerationParams) -> str:
-    """What restores the job, and nothing about whose it was."""
-    return json.dumps({"model": model, "params": params.to_json()})
+def _make_video(frames: Sequence[Image], model: str, params: GenerationParams) -> Picture:
+    fps = params.fps or Defaults().fps
+    first = even_sided(frames[0])
+    return Picture(
+        data=encode_video(frames, fps, write_recipe(model, params)),
+        content_type=CONTENT_TYPE,
+        width=first.width,
+        height=first.height,
+        seed=params.seed,
+        thumbnail=thumbnail(first),
+        num_frames=len(frames),
+        fps=fps,
+    )
 
 
 def _png_info(text: str, recipe: str) -> PngInfo:
@@ -119,6 +135,12 @@ def _exif(text: str) -> bytes:
 def _xmp(recipe: str) -> bytes:
     packed = base64.b64encode(zlib.compress(recipe.encode(), 9)).decode()
     return _XMP.format(job=packed).encode()
+
+
+def _from_image(data: bytes) -> Any:
+    """The recipe inside a picture; ValueError or what Pillow raises if there is none."""
+    with Images.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as image:
+        return image.info.get("myriad") or _from_xmp(image.info.get("xmp", b""))
 
 
 def _from_xmp(xmp: bytes) -> Any:

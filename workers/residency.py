@@ -1,18 +1,35 @@
-"""Which models this worker holds: least recently used out first, within a budget."""
+"""Which models this worker holds: least recently used out first, within a budget a tier."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from myriad.errors import ModelNotLoadable
 from myriad.job import Stage
+from myriad.resident import Resident, Tier
 
 
 class Weighty(Protocol):
-    """Anything that knows how many bytes its parameters take."""
+    """Something loaded: it knows its bytes, whether a request is at it, and how to step aside."""
 
     @property
     def size_bytes(self) -> int: ...
+
+    @property
+    def is_in_use(self) -> bool: ...
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it can leave the device and come back."""
+        ...
+
+    def leave(self) -> None:
+        """Move to host memory."""
+        ...
+
+    def come_back(self) -> None:
+        """Move to the device again."""
+        ...
 
 
 Held = TypeVar("Held", bound=Weighty)
@@ -35,17 +52,38 @@ class Key(NamedTuple):
     stages: tuple[Stage, ...]
 
 
-class Residency(Generic[Held]):
-    """Used on the engine thread alone; only `names` may be read from elsewhere.
+# Blocks the request until the condition holds; False if nobody is left who could bring it about.
+Wait = Callable[[Callable[[], bool]], bool]
 
-    `on_evict` runs after models were dropped and before the next is loaded.
+
+class Residency(Generic[Held]):
+    """Used on the engine thread alone; only `residents` may be read from elsewhere.
+
+    What must leave the device waits in host memory as far as `host_budget_bytes`
+    go. A model that requests are at is not moved: `wait` is asked first, and if
+    waiting is no use it is dropped, which leaves it to its requests.
+    `on_evict` runs after models left the device and before the next one comes.
     """
 
-    def __init__(self, budget_bytes: int, on_evict: Callable[[], None] = lambda: None) -> None:
-        self._budget_bytes = budget_bytes
-        self._on_evict = on_evict
+    def __init__(
+        self,
+        budget_bytes: int,
+        on_evict: Callable[[], None] = lambda: None,
+        *,
+        host_budget_bytes: int = 0,
+        wait: Wait = lambda is_over: False,
+    ) -> None:
+        self._budget_bytes, self._host_budget_bytes = budget_bytes, host_budget_bytes
+        self._on_evict, self._wait = on_evict, wait
         self._held: OrderedDict[Key, Held] = OrderedDict()
-        self.names: tuple[str, ...] = ()
+        self._waiting: OrderedDict[Key, Held] = OrderedDict()
+        self.residents: tuple[Resident, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Models on the device, least recently used first; safe on any thread."""
+        near = (each.model for each in self.residents if each.tier is Tier.DEVICE)
+        return tuple(dict.fromkeys(near))
 
     def get(self, key: Key, prepare: Callable[[], Loadable[Held]]) -> Held:
         """What is held under `key`, else what `prepare` says, loaded after making room for it.
@@ -54,39 +92,94 @@ class Residency(Generic[Held]):
             ModelNotLoadable: the model alone is larger than the budget.
         """
         if key not in self._held:
-            loadable = prepare()
-            self._make_room(key, loadable.expected_bytes)
-            self._held[key] = loadable.load()
+            self._held[key] = self._fetch(key, prepare)
         self._held.move_to_end(key)
-        self._publish(self._held)
+        self._publish()
         return self._held[key]
+
+    def make_room(self, key: Key, needed_bytes: int) -> None:
+        """Let others leave until `key` fits with so many bytes more than it has, if any.
+
+        Raises:
+            ModelNotLoadable: even alone it is larger than the budget.
+        """
+        own_bytes = self._held[key].size_bytes if key in self._held else 0
+        if own_bytes + needed_bytes > self._budget_bytes:
+            raise ModelNotLoadable(
+                f"model {key.model} needs {_mib(own_bytes + needed_bytes)} for its weights, but"
+                f" the pool's memory is {_mib(self._budget_bytes)}; raise `memory` in pools.toml"
+            )
+        is_changed = False
+        while self._used_bytes() + needed_bytes > self._budget_bytes:
+            victim = next(self._victims(key), None)
+            if victim is None:
+                break
+            self._evict(victim)
+            is_changed = True
+        if is_changed:
+            self._publish()
+            self._on_evict()
+
+    def spare(self, key: Key) -> bool:
+        """Let every other model that is not in use leave the device; whether any did."""
+        idle = [each for each, held in self._held.items() if each != key and not held.is_in_use]
+        for victim in idle:
+            self._evict(victim)
+        if idle:
+            self._publish()
+            self._on_evict()
+        return bool(idle)
 
     def clear(self) -> None:
         """Drop everything."""
         self._held.clear()
-        self._publish(())
+        self._waiting.clear()
+        self._publish()
         self._on_evict()
 
-    def _make_room(self, key: Key, needed_bytes: int) -> None:
-        if needed_bytes > self._budget_bytes:
-            raise ModelNotLoadable(
-                f"model {key.model} needs {_mib(needed_bytes)} for its weights, but the pool's"
-                f" memory is {_mib(self._budget_bytes)}; raise `memory` in pools.toml"
-            )
-        is_changed = False
-        while self._held and self._used_bytes() + needed_bytes > self._budget_bytes:
-            self._held.popitem(last=False)
-            is_changed = True
-        if is_changed:
-            self._publish(self._held)
-            self._on_evict()
+    def _fetch(self, key: Key, prepare: Callable[[], Loadable[Held]]) -> Held:
+        # Out of its tier first: those who make room for it may take its place there.
+        if held := self._waiting.pop(key, None):
+            self.make_room(key, held.size_bytes)
+            held.come_back()
+            return held
+        loadable = prepare()
+        self.make_room(key, loadable.expected_bytes)
+        return loadable.load()
+
+    def _victims(self, key: Key) -> Iterator[Key]:
+        """Who leaves next: the longest unused that is idle, else whoever there is."""
+        others = [each for each in self._held if each != key]
+        if not others:
+            return
+        if all(self._held[each].is_in_use for each in others):
+            self._wait(lambda: any(self._is_idle(each) for each in others))
+        present = [each for each in others if each in self._held]
+        yield from sorted(present, key=lambda each: self._held[each].is_in_use)
+
+    def _is_idle(self, key: Key) -> bool:
+        return key not in self._held or not self._held[key].is_in_use
+
+    def _evict(self, key: Key) -> None:
+        held = self._held.pop(key)
+        if held.is_in_use or not held.can_wait or held.size_bytes > self._host_budget_bytes:
+            return
+        held.leave()
+        self._waiting[key] = held
+        while sum(each.size_bytes for each in self._waiting.values()) > self._host_budget_bytes:
+            self._waiting.popitem(last=False)
 
     def _used_bytes(self) -> int:
         return sum(held.size_bytes for held in self._held.values())
 
-    def _publish(self, keys: Iterable[Key]) -> None:
+    def _publish(self) -> None:
         # One assignment of a new tuple, so a reader on another thread sees old or new, whole.
-        self.names = tuple(dict.fromkeys(key.model for key in keys))
+        tiers = ((Tier.DEVICE, self._held), (Tier.HOST, self._waiting))
+        self.residents = tuple(
+            Resident(key.model, tier, held.size_bytes)
+            for tier, models in tiers
+            for key, held in models.items()
+        )
 
 
 def _mib(size_bytes: int) -> str:

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import torch
 from diffusers.utils.constants import DIFFUSERS_DISABLE_REMOTE_CODE
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from safetensors import safe_open
+from torch import Tensor
 
 from myriad.catalog import Model
 from myriad.errors import ModelNotLoadable, ModelUnavailable
+from myriad.weights import Weights
 
 _INDEX: Final = "model_index.json"
 _LIBRARIES: Final = {None, "diffusers", "transformers", "stable_diffusion"}
@@ -30,14 +32,27 @@ def open_folder(model: Model, pipeline: str, parts: Collection[str]) -> Path:
     Raises:
         ModelNotLoadable: it cannot be had, is not a `pipeline`, or could run code.
     """
+    _check_index(model, fetch(model, [_INDEX]) / _INDEX, pipeline)
+    return open_parts(model, parts)
+
+
+def open_parts(model: Model, parts: Collection[str]) -> Path:
+    """Its folder, holding `parts`, once nothing in it could run code. Raises ModelNotLoadable."""
     if not DIFFUSERS_DISABLE_REMOTE_CODE:
         raise ModelNotLoadable("diffusers was imported with remote code allowed")
-    _check_index(model, _fetch(model, [_INDEX]) / _INDEX, pipeline)
-    folder = _fetch(model, [pattern for part in parts for pattern in _patterns(part)])
+    folder = fetch(model, [pattern for part in parts for pattern in _patterns(part)])
     is_ours = Path(model.source).is_dir()
     for file in folder.rglob("*") if is_ours else _files(folder, parts):
-        _check_file(model, file)
+        check_file(model, file)
     return folder
+
+
+def is_on_disk(model: Model) -> bool:
+    """Whether its folder, or its pinned snapshot in the hub's cache, is on this machine."""
+    if Path(model.source).is_dir():
+        return True
+    found = try_to_load_from_cache(model.source, _INDEX, revision=model.revision)
+    return isinstance(found, str)
 
 
 def weights_bytes(folder: Path, parts: Collection[str], dtype: torch.dtype) -> int:
@@ -53,22 +68,40 @@ def vae_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _fetch(model: Model, patterns: list[str]) -> Path:
-    local = Path(model.source)
+def pipeline_settings(folder: Path) -> set[str]:
+    """Names of what a pipeline is told beside its components."""
+    index = json.loads((folder / _INDEX).read_text("utf-8"))
+    return {name for name, value in index.items() if not isinstance(value, list)}
+
+
+def vae_tensors(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """Those of the VAE's weights, without reading the others."""
+    found: dict[str, Tensor] = {}
+    for file in _files(folder, ["vae"]) if names else ():
+        if _is_plain_weights(file):
+            with safe_open(file, framework="pt") as weights:
+                held = set(names).intersection(weights.keys())
+                found |= {name: weights.get_tensor(name) for name in held}
+    return found
+
+
+def fetch(entry: Weights, patterns: list[str]) -> Path:
+    """Its folder, or from a hub the files of these patterns. Raises ModelUnavailable."""
+    local = Path(entry.source)
     if local.is_dir():
         return local
     try:
         return Path(
             snapshot_download(
-                model.source,
-                revision=model.revision,
+                entry.source,
+                revision=entry.revision,
                 allow_patterns=patterns,
                 ignore_patterns=["*.fp16*", "*.bf16*", "*.non_ema*"],
             )
         )
     except Exception as error:  # the hub's client raises errors of many libraries
         raise ModelUnavailable(
-            f"model {model.name}: {model.source} could not be had from the Hugging Face hub"
+            f"{called(entry)}: {entry.source} could not be had from the Hugging Face hub"
             f" ({type(error).__name__}). Set HF_ENDPOINT to a mirror you can reach, or put the"
             " model's local folder as `source` in the catalogue"
         ) from error
@@ -78,7 +111,7 @@ def _patterns(part: str) -> Iterator[str]:
     if part == "vae_config":
         yield "vae/config.json"
         return
-    yield from (f"{part}/*.{ending}" for ending in ("json", "txt"))
+    yield from (f"{part}/*.{ending}" for ending in ("json", "txt", "jinja"))
     yield from (f"{part}/{name}*.safetensors" for name in _WEIGHTS)
 
 
@@ -106,17 +139,23 @@ def _files(folder: Path, parts: Collection[str]) -> list[Path]:
     return [file for part in parts for file in sorted((folder / part).glob("*"))]
 
 
-def _check_file(model: Model, file: Path) -> None:
+def check_file(entry: Weights, file: Path) -> None:
+    """Raise ModelNotLoadable for a file that could run code."""
     if kind := _UNSAFE.get(file.suffix.lower()):
         raise ModelNotLoadable(
-            f"model {model.name}: {file.name} in folder {file.parent.name} is {kind};"
+            f"{called(entry)}: {file.name} in folder {file.parent.name} is {kind};"
             " only safetensors weights are loaded. Remove it or use a folder without it"
         )
     if file.name.endswith("config.json") and _asks_for_code(file):
         raise ModelNotLoadable(
-            f"model {model.name}: {file.parent.name}/{file.name} has an auto_map: it asks to run"
+            f"{called(entry)}: {file.parent.name}/{file.name} has an auto_map: it asks to run"
             " the model's own code, which is never done"
         )
+
+
+def called(entry: Weights) -> str:
+    """An entry of the catalogue in a message: 'lora sketch'."""
+    return f"{type(entry).__name__.lower()} {entry.name}"
 
 
 def _asks_for_code(config: Path) -> bool:

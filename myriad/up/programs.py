@@ -64,9 +64,12 @@ def _python(
     rank: int,
     *module: str,
     threads: int = 1,
+    device: str = "",
     is_ready: Callable[[int], bool] = lambda pid: True,
 ) -> Program:
     env = environment(settings) | {"OMP_NUM_THREADS": str(threads)}
+    if device:
+        env["MYRIAD_DEVICE"] = device
     argv = (sys.executable, "-m", *module)
     return Program(name, command(argv, env=env, log=log_path(settings, name)), rank, is_ready)
 
@@ -80,6 +83,7 @@ def _worker(settings: Settings, pool: Pool, index: int, db: Database) -> Program
         "workers",
         pool.name,
         threads=pool.threads,
+        device=settings.device or pool.device_of(index),
         is_ready=lambda pid: _has_reported(db, pid),
     )
 

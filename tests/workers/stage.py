@@ -20,7 +20,12 @@ class FakeControl:
     """Remembers progress; loses the lease after `stop_after` reports of it."""
 
     stop_after: int | None = None
+    takes_previews: bool = False
+    takes_checkpoints: bool = False
     seen: list[tuple[int, int]] = field(default_factory=list)
+    previews: list[bytes] = field(default_factory=list)
+    checkpoints: list[bytes] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def check(self) -> None:
         if self.stop_after is not None and len(self.seen) >= self.stop_after:
@@ -28,6 +33,21 @@ class FakeControl:
 
     def progress(self, done: int, total: int) -> None:
         self.seen.append((done, total))
+
+    def wants_preview(self) -> bool:
+        return self.takes_previews
+
+    def preview(self, image: bytes) -> None:
+        self.previews.append(image)
+
+    def wants_checkpoint(self) -> bool:
+        return self.takes_checkpoints
+
+    def checkpoint(self, blob: bytes) -> None:
+        self.checkpoints.append(blob)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def make_lease(model: str, params: GenerationParams) -> Lease:

@@ -146,7 +146,7 @@ def test_reading_any_bytes_raises_nothing(data: bytes) -> None:
 
 def test_each_picture_names_its_own_seed_and_stands_alone() -> None:
     made = simple(seed=30, num_images=3, output_format="webp")
-    picture = make_picture(image(16, 8), "m", made, place=2)
+    picture = make_picture([image(16, 8)], "m", made, place=2)
     assert (picture.seed, picture.width, picture.height) == (32, 16, 8)
     assert picture.content_type == "image/webp"
     assert read_metadata(picture.data) == (

@@ -1,5 +1,6 @@
 """Models leave in the order they were last used, and only when room is needed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,7 +16,10 @@ class FakeModel:
     """Both what is to be loaded and what then is held."""
 
     size_bytes: int
+    is_in_use: bool = False
+    can_wait: bool = True
     loads: list[int] = field(default_factory=list)
+    moves: list[str] = field(default_factory=list)
 
     @property
     def expected_bytes(self) -> int:
@@ -24,6 +28,12 @@ class FakeModel:
     def load(self) -> "FakeModel":
         self.loads.append(self.size_bytes)
         return self
+
+    def leave(self) -> None:
+        self.moves.append("left")
+
+    def come_back(self) -> None:
+        self.moves.append("came back")
 
 
 def key(name: str, *stages: Stage) -> Key:
@@ -80,6 +90,70 @@ def test_stages_are_part_of_the_key_and_names_are_reported_once() -> None:
     assert held.names == ("a",)
 
 
+def where(held: Residency[FakeModel]) -> dict[str, str]:
+    return {each.model: each.tier.value for each in held.residents}
+
+
+def test_what_leaves_the_device_waits_in_host_memory() -> None:
+    held: Residency[FakeModel] = Residency(10, host_budget_bytes=8)
+    first = FakeModel(6)
+    held.get(key("a"), lambda: first)
+    held.get(key("b"), lambda: FakeModel(7))
+    assert where(held) == {"b": "device", "a": "host"}
+    assert held.get(key("a"), lambda: FakeModel(99)) is first
+    assert first.loads == [6]
+    assert first.moves == ["left", "came back"]
+    assert where(held) == {"a": "device", "b": "host"}
+
+
+def test_host_memory_has_a_budget_too_and_the_longest_unused_goes_first() -> None:
+    held: Residency[FakeModel] = Residency(10, host_budget_bytes=12)
+    for name in "abc":
+        held.get(key(name), lambda: FakeModel(6))
+    assert where(held) == {"c": "device", "a": "host", "b": "host"}
+    held.get(key("d"), lambda: FakeModel(6))
+    assert where(held) == {"d": "device", "b": "host", "c": "host"}
+
+
+def test_what_cannot_move_is_dropped() -> None:
+    held: Residency[FakeModel] = Residency(10, host_budget_bytes=100)
+    fixed = FakeModel(6, can_wait=False)
+    held.get(key("a"), lambda: fixed)
+    held.get(key("b"), lambda: FakeModel(6))
+    assert where(held) == {"b": "device"}
+    assert fixed.moves == []
+
+
+def test_a_model_in_use_is_spared_while_another_is_idle() -> None:
+    held: Residency[FakeModel] = Residency(10)
+    held.get(key("busy"), lambda: FakeModel(4, is_in_use=True))
+    held.get(key("idle"), lambda: FakeModel(4))
+    held.get(key("c"), lambda: FakeModel(4))
+    assert where(held) == {"busy": "device", "c": "device"}
+
+
+def test_a_model_in_use_is_waited_for_and_never_moved() -> None:
+    busy = FakeModel(6, is_in_use=True)
+    waited: list[bool] = []
+
+    def wait(is_over: Callable[[], bool]) -> bool:
+        waited.append(is_over())
+        busy.is_in_use = False
+        return is_over()
+
+    held: Residency[FakeModel] = Residency(10, host_budget_bytes=10, wait=wait)
+    held.get(key("busy"), lambda: busy)
+    held.get(key("b"), lambda: FakeModel(6))
+    assert waited == [False]
+    assert busy.moves == ["left"]
+    stuck: Residency[FakeModel] = Residency(10, host_budget_bytes=10)
+    forever = FakeModel(6, is_in_use=True)
+    stuck.get(key("busy"), lambda: forever)
+    stuck.get(key("b"), lambda: FakeModel(6))
+    assert where(stuck) == {"b": "device"}
+    assert forever.moves == []
+
+
 def test_a_load_that_fails_leaves_no_trace() -> None:
     class Broken(FakeModel):
         def load(self) -> FakeModel:
@@ -95,10 +169,10 @@ def test_a_load_that_fails_leaves_no_trace() -> None:
 def test_a_runner_swaps_real_models_within_its_memory(
     open_runner: MakeRunner, lease: MakeLease
 ) -> None:
-    """Either text encoder fits into 320 kB, not both."""
-    runner = open_runner(Stage.ENCODE, memory=320_000)
+    """Either model's encode stage fits into 4 MB, not both."""
+    runner = open_runner(Stage.ENCODE, memory=4_000_000)
     for model in ("sd", "sdxl", "sd"):
-        assert runner.encode(lease(model), FakeControl())
+        assert runner.encode(lease(model), {}, FakeControl())
         assert runner.held_models == (model,)
     roomy = open_runner(Stage.ENCODE)
     for model in ("sd", "sdxl", "sd"):

@@ -15,6 +15,7 @@ from myriad.catalog import Catalog, Model
 from myriad.errors import ModelNotLoadable, ModelUnavailable
 from myriad.job import Stage
 from tests.workers.stage import MakeRunner
+from workers.families import find_family
 
 Preload = Callable[..., None]
 
@@ -105,9 +106,9 @@ def test_a_hidden_auto_map_is_refused(folder: Path, preload: Preload) -> None:
         preload(folder)
 
 
-def test_an_unknown_family_is_named(folder: Path, preload: Preload) -> None:
-    with pytest.raises(ModelNotLoadable, match="no family 'wan'; there are: sd, sdxl"):
-        preload(folder, family="wan")
+def test_an_unknown_family_is_named() -> None:
+    with pytest.raises(ModelNotLoadable, match="no family 'dalle'; there are: sd, sdxl"):
+        find_family("dalle")
 
 
 def test_remote_code_is_off_whatever_the_environment_says() -> None:

@@ -13,8 +13,8 @@ from PIL import Image, ImageChops
 from myriad.catalog import ROOT, load_catalog
 from myriad.job import Stage
 from myriad.lease import Lease
-from myriad.params import resolve
-from myriad.scheduler import SCHEDULERS
+from myriad.resolve import resolve
+from myriad.scheduler import DIFFUSION_SCHEDULERS
 from tasks.runner import Picture
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner, Parted, make_lease
 from workers import blob
@@ -26,19 +26,22 @@ Stock = Callable[[str], Any]
 
 def split(runners: Parted, job: Lease) -> tuple[torch.Tensor, list[Picture]]:
     """The latents and pictures of a job whose three stages share nothing but bytes."""
-    embeds = runners[Stage.ENCODE].encode(job, FakeControl())
+    embeds = runners[Stage.ENCODE].encode(job, {}, FakeControl())
     latents = runners[Stage.DENOISE].denoise(job, embeds, FakeControl())
     pictures = runners[Stage.DECODE].decode(job, latents, FakeControl())
     return blob.load(latents)["latents"], pictures
 
 
-def call_stock(pipe: Any, job: Lease, output_type: str) -> Any:
-    """What the unmodified pipeline makes of the same params."""
+def call_stock(pipe: Any, job: Lease, output_type: str, **embeds: Any) -> Any:
+    """What the unmodified pipeline makes of the same params, or of `embeds` for the words."""
     params = job.params
+    words = embeds or {
+        "prompt": params.prompt,
+        "negative_prompt": params.negative_prompt or None,
+    }
     pipe.scheduler = getattr(diffusers, params.scheduler).from_config(pipe.scheduler.config)
     return pipe(
-        params.prompt,
-        negative_prompt=params.negative_prompt or None,
+        **words,
         width=params.width,
         height=params.height,
         num_inference_steps=params.num_inference_steps,
@@ -101,7 +104,7 @@ def test_one_runner_of_all_stages_equals_stock(
 ) -> None:
     runner = open_runner(*Stage)
     job, control = lease(family), FakeControl()
-    latents = runner.denoise(job, runner.encode(job, control), control)
+    latents = runner.denoise(job, runner.encode(job, {}, control), control)
     pictures = runner.decode(job, latents, control)
     assert_equal_to_stock(stock(family), job, blob.load(latents)["latents"], pictures)
 
@@ -128,12 +131,12 @@ def test_pixels_of_a_batch_differ_from_decoding_it_whole_by_a_level_at_most(
         assert max(high for _, high in difference.getextrema()) <= 1
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", DIFFUSION_SCHEDULERS)
 def test_every_scheduler_of_the_catalogue_runs_and_reports_all_its_steps(
     parted: Parted, lease: MakeLease, scheduler: str
 ) -> None:
     job, control = lease("sd", scheduler=scheduler, num_inference_steps=4), FakeControl()
-    embeds = parted[Stage.ENCODE].encode(job, FakeControl())
+    embeds = parted[Stage.ENCODE].encode(job, {}, FakeControl())
     parted[Stage.DENOISE].denoise(job, embeds, control)
     total = control.seen[0][1]
     assert total >= job.params.num_inference_steps
@@ -153,7 +156,7 @@ def test_pools_of_different_precision_work_together(
 ) -> None:
     """Text in fp32, denoising in bf16, pixels in fp32: what a farm does."""
     job, control = lease(family), FakeControl()
-    embeds = parted[Stage.ENCODE].encode(job, control)
+    embeds = parted[Stage.ENCODE].encode(job, {}, control)
     latents = open_runner(Stage.DENOISE, precision="bf16").denoise(job, embeds, control)
     assert blob.load(latents)["latents"].dtype is torch.bfloat16
     assert len(parted[Stage.DECODE].decode(job, latents, control)) == 1

@@ -23,6 +23,7 @@ from myriad.job import Stage
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner
 from tests.workers.tiny import MAX_TOKENS
 from workers.error import stage_errors
+from workers.families.long_prompt import MAX_WINDOWS
 from workers.runner import Runner
 
 
@@ -41,7 +42,7 @@ def test_denoising_stops_within_one_step_and_the_next_job_is_whole(
 ) -> None:
     runner = open_runner(Stage.ENCODE, Stage.DENOISE)
     job = lease(family, num_inference_steps=6)
-    embeds = runner.encode(job, FakeControl())
+    embeds = runner.encode(job, {}, FakeControl())
     whole = runner.denoise(job, embeds, FakeControl())
     calls = count_denoiser_calls(runner, family)
     with pytest.raises(LeaseLost):
@@ -56,7 +57,7 @@ def test_a_stage_that_may_not_begin_does_nothing(
 ) -> None:
     runner, job, control = open_runner(stage), lease("sd"), FakeControl(stop_after=0)
     calls: dict[Stage, Callable[[], object]] = {
-        Stage.ENCODE: lambda: runner.encode(job, control),
+        Stage.ENCODE: lambda: runner.encode(job, {}, control),
         Stage.DENOISE: lambda: runner.denoise(job, b"", control),
         Stage.DECODE: lambda: runner.decode(job, b"", control),
     }
@@ -67,7 +68,7 @@ def test_a_stage_that_may_not_begin_does_nothing(
 
 def test_decoding_stops_between_images(open_runner: MakeRunner, lease: MakeLease) -> None:
     runner, job, control = open_runner(*Stage), lease("sd", num_images=3), FakeControl(1)
-    latents = runner.denoise(job, runner.encode(job, FakeControl()), FakeControl())
+    latents = runner.denoise(job, runner.encode(job, {}, FakeControl()), FakeControl())
     with pytest.raises(LeaseLost):
         runner.decode(job, latents, control)
     assert control.seen == [(1, 3)]
@@ -75,20 +76,20 @@ def test_decoding_stops_between_images(open_runner: MakeRunner, lease: MakeLease
 
 def test_decoding_reports_each_image(open_runner: MakeRunner, lease: MakeLease) -> None:
     runner, job, control = open_runner(*Stage), lease("sd", num_images=2), FakeControl()
-    latents = runner.denoise(job, runner.encode(job, FakeControl()), FakeControl())
+    latents = runner.denoise(job, runner.encode(job, {}, FakeControl()), FakeControl())
     runner.decode(job, latents, control)
     assert control.seen == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
-def test_long_prompts_are_refused_not_cut(
+def test_prompts_beyond_every_window_are_refused_not_cut(
     open_runner: MakeRunner, lease: MakeLease, family: str, field: str
 ) -> None:
     runner = open_runner(Stage.ENCODE)
-    fits = "x" * (MAX_TOKENS - 2)
-    assert runner.encode(lease(family, **{field: fits}), FakeControl())
-    with pytest.raises(PromptTooLong, match=f"is {MAX_TOKENS + 1} tokens .* {MAX_TOKENS}") as found:
-        runner.encode(lease(family, **{field: fits + "x"}), FakeControl())
+    fits = "x" * (MAX_TOKENS - 2) * MAX_WINDOWS
+    assert runner.encode(lease(family, **{field: fits}), {}, FakeControl())
+    with pytest.raises(PromptTooLong, match=f"than {len(fits)} tokens") as found:
+        runner.encode(lease(family, **{field: fits + "x"}), {}, FakeControl())
     assert found.value.field == field
 
 
@@ -96,7 +97,7 @@ def test_a_negative_prompt_that_is_not_read_may_be_long(
     open_runner: MakeRunner, lease: MakeLease
 ) -> None:
     job = lease("sd", negative_prompt="x" * 100, guidance_scale=1.0)
-    assert open_runner(Stage.ENCODE).encode(job, FakeControl())
+    assert open_runner(Stage.ENCODE).encode(job, {}, FakeControl())
 
 
 def poison(catalog: Catalog, folder: Path, part: str, name: str) -> Catalog:
@@ -114,7 +115,7 @@ def test_latents_that_are_not_finite_fail_the_stage(
 ) -> None:
     models = poison(catalog, tmp_path / "bad", "unet", "conv_out.bias")
     runner, job = open_runner(Stage.ENCODE, Stage.DENOISE, models=models), lease("sd")
-    embeds = runner.encode(job, FakeControl())
+    embeds = runner.encode(job, {}, FakeControl())
     with pytest.raises(NonFiniteOutput, match="latents"):
         runner.denoise(job, embeds, FakeControl())
 
@@ -124,14 +125,14 @@ def test_pixels_that_are_not_finite_fail_the_stage(
 ) -> None:
     models = poison(catalog, tmp_path / "bad", "vae", "decoder.conv_out.bias")
     runner, job, control = open_runner(*Stage, models=models), lease("sd"), FakeControl()
-    latents = runner.denoise(job, runner.encode(job, control), control)
+    latents = runner.denoise(job, runner.encode(job, {}, control), control)
     with pytest.raises(NonFiniteOutput, match="pixels"):
         runner.decode(job, latents, control)
 
 
 def test_a_damaged_input_asks_for_a_rewind(open_runner: MakeRunner, lease: MakeLease) -> None:
     runner, job = open_runner(*Stage), lease("sd")
-    embeds = runner.encode(job, FakeControl())
+    embeds = runner.encode(job, {}, FakeControl())
     with pytest.raises(ArtifactMissing):
         runner.denoise(job, embeds[:-1], FakeControl())
     with pytest.raises(ArtifactMissing):
@@ -159,11 +160,11 @@ def test_a_model_that_left_the_catalogue_is_named(
 ) -> None:
     runner = open_runner(Stage.ENCODE, models=Catalog((catalog["sd"],)))
     with pytest.raises(ModelUnavailable, match="sdxl is not in this worker's catalogue"):
-        runner.encode(lease("sdxl"), FakeControl())
+        runner.encode(lease("sdxl"), {}, FakeControl())
 
 
 def test_a_closed_runner_gives_jobs_back(open_runner: MakeRunner, lease: MakeLease) -> None:
     runner = open_runner(Stage.ENCODE)
     runner.close()
     with pytest.raises(ShuttingDown):
-        runner.encode(lease("sd"), FakeControl())
+        runner.encode(lease("sd"), {}, FakeControl())

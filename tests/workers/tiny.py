@@ -8,6 +8,7 @@ from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -93,6 +94,32 @@ def save_sd(folder: Path) -> Path:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def save_sdxl_refiner(folder: Path) -> Path:
+    """Image-to-image with the second text encoder alone, and a score for beauty."""
+    torch.manual_seed(2)
+    words = tokenizer()
+    StableDiffusionXLImg2ImgPipeline(
+        vae=vae(),
+        text_encoder=None,
+        text_encoder_2=CLIPTextModelWithProjection(text_config(len(words))),
+        tokenizer=None,
+        tokenizer_2=words,
+        unet=unet(
+            cross_attention_dim=32,
+            attention_head_dim=(2, 4),
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            transformer_layers_per_block=(1, 1),
+            projection_class_embeddings_input_dim=72,
+        ),
+        scheduler=scheduler(),
+        requires_aesthetics_score=True,
+        add_watermarker=False,
     ).save_pretrained(folder)
     return folder
 

@@ -7,112 +7,238 @@ here is locked, and nothing may block.
 """
 
 import inspect
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import update_wrapper
+from math import inf
 from typing import Any
 
-from greenlet import getcurrent, greenlet
-from torch import Tensor, nn
+from greenlet import getcurrent
+from torch import nn
 
 from workers.batching.batcher import Batcher, Waiting
-from workers.batching.call import Call, CallSpec, concatenate, make_call, split
+from workers.batching.call import Call, CallSpec, make_call
+from workers.batching.join import join, split, zeros
+from workers.batching.output import as_output
+from workers.batching.pace import Pace
+from workers.batching.policy import Pass
+from workers.batching.request import Request, Terms, current_request
+from workers.batching.stopwatch import Stopwatch
+from workers.error import is_out_of_memory
 
 Forward = Callable[..., Any]
+# A request that must not depend on its neighbours always runs among this many rows, or
+# the next power of two above its own.
+REPRODUCIBLE_ROWS = 4
+FEWER_ROWS = "out of memory: fewer rows in one forward pass"
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A park point: the real forward, and what makes the module carry a request's adapters.
+
+    Without `put_on` the module never carries any: requests with different ones meet.
+    """
+
+    module: nn.Module
+    method: str
+    forward: Forward
+    put_on: Callable[[Hashable], None] | None
+    out_channels: int | None
 
 
 @dataclass(frozen=True)
 class _Parked:
-    request: greenlet
+    request: Request
     call: Call
-    forward: Forward
+    meeting: Meeting
+    bucket: int
 
 
 class Hub:
     """Made and used on one thread; its methods belong to that thread's main greenlet."""
 
-    def __init__(self, batcher: Batcher) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        stopwatch: Stopwatch | None = None,
+        free_cache: Callable[[], None] = lambda: None,
+    ) -> None:
         self._batcher = batcher
+        self._stopwatch = stopwatch or Stopwatch()
+        self._free_cache = free_cache
+        self._pace = Pace()
         self._main = getcurrent()
         self._parked: dict[int, _Parked] = {}
+        self._sleeping: list[Request] = []
         self._tickets = 0
         self.forwards = 0
+        self.rows = 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request waits for a forward pass."""
-        return not self._parked
+        """Whether no request waits for a forward pass, or for another request."""
+        return not self._parked and not self._sleeping
 
-    def start(self, work: Callable[[], Any], future: "Future[Any]") -> None:
+    def start(
+        self, work: Callable[[], Any], future: "Future[Any]", terms: Terms | None = None
+    ) -> None:
         """Run `work` until it first parks or ends; its outcome goes to `future`."""
-        greenlet(_settle, parent=self._main).switch(work, future)
+        Request(work, future, self._main, terms or Terms()).switch()
 
     def tick(self) -> None:
         """One forward pass, and every request it serves as far as it then gets."""
-        waiting = [Waiting(t, p.call.key, p.call.rows) for t, p in self._parked.items()]
+        self._stopwatch.report()
+        waiting = [self._waiting(ticket, parked) for ticket, parked in self._parked.items()]
         chosen = [self._parked.pop(ticket) for ticket in self._batcher.choose(waiting)]
         if chosen:
             self._run(chosen)
+        self._wake()
 
-    def park_point(self, module: nn.Module, spec: CallSpec) -> None:
-        """From now on requests meet at `module`. Calls from outside a request run as ever."""
-        forward = module.forward
+    def wait(self, is_over: Callable[[], bool]) -> bool:
+        """Inside a request: let others go on until `is_over()`.
+
+        False, at once, if no other is under way that could bring it about.
+        """
+        request = current_request()
+        while not is_over():
+            if request is None or not self._parked:
+                return False
+            self._sleeping.append(request)
+            self._main.switch()
+        return True
+
+    def park_point(
+        self,
+        module: nn.Module,
+        spec: CallSpec,
+        put_on: Callable[[Hashable], None] | None = None,
+        method: str = "forward",
+    ) -> None:
+        """From now on requests meet at `module`. Calls from outside a request run as ever.
+
+        `put_on(variant)` makes the module carry the adapters of those who run next.
+        """
+        forward = getattr(module, method)
+        channels = getattr(getattr(module, "config", None), "out_channels", None)
+        meeting = Meeting(module, method, forward, put_on, channels)
         signature = inspect.signature(forward)
 
         def parked(*args: Any, **kwargs: Any) -> Any:
-            if getcurrent() is self._main:
+            request = current_request()
+            if request is None:
                 return forward(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs)
-            call = make_call(spec, id(module), bound.arguments)
-            outputs = self._park(call, forward)
-            return outputs if not call.returns_dict else _Output(outputs)
+            given = signature.bind(*args, **kwargs).arguments
+            # Some pipelines say None where others say nothing: they may meet all the same.
+            arguments = {
+                name: value
+                for name, value in given.items()
+                if value is not None or signature.parameters[name].default is not None
+            }
+            return self._meet(request, spec, id(module), arguments, meeting)
 
         # diffusers looks at the signature to learn what a model takes.
-        module.forward = update_wrapper(parked, forward)
+        setattr(module, method, update_wrapper(parked, forward))
 
-    def _park(self, call: Call, forward: Forward) -> tuple[Tensor, ...]:
+    def _meet(
+        self,
+        request: Request,
+        spec: CallSpec,
+        module_id: int,
+        arguments: dict[str, Any],
+        meeting: Meeting,
+    ) -> Any:
+        # A tiny autoencoder calls its rows by another name than the others do.
+        rows = spec.rows if spec.rows in arguments else next(iter(arguments))
+        spec = spec if rows == spec.rows else replace(spec, rows=rows)
+        call = make_call(spec, module_id, arguments, strict=request.terms.reproducible)
+        if request.is_skipping:
+            outputs = zeros(call, meeting.out_channels)
+        else:
+            outputs = self._park(_Parked(request, call, meeting, _bucket(request, call)))
+        return as_output(outputs) if call.returns_dict else outputs
+
+    def _wake(self) -> None:
+        sleeping, self._sleeping = self._sleeping, []
+        for request in sleeping:
+            request.switch()
+
+    def _park(self, parked: _Parked) -> Any:
         self._tickets += 1
-        self._parked[self._tickets] = _Parked(getcurrent(), call, forward)
-        outputs: tuple[Tensor, ...] = self._main.switch()
-        return outputs
+        self._parked[self._tickets] = parked
+        return self._main.switch()
 
     def _run(self, members: list[_Parked]) -> None:
-        calls = [member.call for member in members]
         try:
-            shares = split(self._forward(members[0].forward, calls), calls)
+            shares = self._forward(members)
         except Exception as error:
-            self._run_alone(members, error)
+            self._run_apart(members, error)
             return
         for member, share in zip(members, shares, strict=True):
             member.request.switch(share)
 
-    def _run_alone(self, members: list[_Parked], error: Exception) -> None:
+    def _run_apart(self, members: list[_Parked], error: Exception) -> None:
         """A batch failed: whoever fails by itself too is to blame, the others go on."""
         if len(members) == 1:
             members[0].request.throw(error)
             return
+        parts = [[member] for member in members]
+        if is_out_of_memory(error):
+            middle = len(members) // 2
+            parts = [members[:middle], members[middle:]]
+            self._too_many(members)
+        del error  # its frames hold the failed batch's tensors
+        for part in parts:
+            self._run(part)
+
+    def _too_many(self, members: list[_Parked]) -> None:
+        rows = sum(member.call.rows for member in members)
+        self._batcher.policy.out_of_memory(members[0].call.shape, rows)
         for member in members:
-            self._run([member])
+            member.request.terms.on_notice(FEWER_ROWS)
+        self._free_cache()
 
-    def _forward(self, forward: Forward, calls: list[Call]) -> tuple[Tensor, ...]:
-        self.forwards += 1
-        outputs: tuple[Tensor, ...] = forward(**concatenate(calls), return_dict=False)
-        return outputs
+    def _forward(self, members: list[_Parked]) -> list[Any]:
+        first, calls = members[0], [member.call for member in members]
+        if first.meeting.put_on:
+            first.meeting.put_on(first.request.variant)
+        rows = max(first.bucket, sum(call.rows for call in calls))
+
+        def told(seconds: float) -> None:
+            self._pace.observe(first.call.shape, seconds)
+            self._batcher.policy.observe(first.call.shape, rows, seconds)
+
+        meeting, arguments = first.meeting, join(calls, first.bucket)
+        about = Pass(first.call.shape, rows, meeting.module, meeting.method, arguments)
+        with self._batcher.policy.watch(about), self._stopwatch.timing(told):
+            outputs = meeting.forward(**arguments, return_dict=False)
+        self.forwards, self.rows = self.forwards + 1, self.rows + rows
+        for member in members:
+            member.request.forwards += 1
+        return split(outputs, calls, first.bucket)
+
+    def _waiting(self, ticket: int, parked: _Parked) -> Waiting:
+        request, call, now = parked.request, parked.call, time.monotonic()
+        remaining_s = self._pace.remaining_s(call.shape, request.steps_left)
+        deadline = request.terms.deadline
+        return Waiting(
+            ticket=ticket,
+            key=(call.key, request.variant if parked.meeting.put_on else None, parked.bucket),
+            rows=call.rows,
+            shape=call.shape,
+            waited_s=now - request.arrived,
+            remaining_s=remaining_s,
+            slack_s=inf if deadline is None else deadline - now - remaining_s,
+            bucket=parked.bucket,
+            precedes_another=call.spec.precedes_another,
+        )
 
 
-class _Output(tuple[Tensor, ...]):
-    """What a pipeline reads of a model's output: by place or as `.sample`."""
-
-    __slots__ = ()
-
-    @property
-    def sample(self) -> Tensor:
-        return self[0]
-
-
-def _settle(work: Callable[[], Any], future: "Future[Any]") -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:
-        future.set_exception(error)
+def _bucket(request: Request, call: Call) -> int:
+    if not request.terms.reproducible:
+        return 0
+    if call.spec.timestep is None:
+        return call.rows  # decoding: one pass a picture costs less by itself
+    return max(REPRODUCIBLE_ROWS, 1 << (call.rows - 1).bit_length())

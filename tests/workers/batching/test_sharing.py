@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -14,6 +15,7 @@ from myriad.lease import Lease
 from tests.processes import wait_until
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner
 from workers import blob
+from workers.conditions import Conditions
 from workers.runner import Runner
 
 STEPS = 6
@@ -32,13 +34,13 @@ def mixed_leases(lease: MakeLease, family: str) -> list[Lease]:
 
 
 def denoise(runner: Runner, job: Lease, control: FakeControl | None = None) -> torch.Tensor:
-    embeds = runner.encode(job, FakeControl())
+    embeds = runner.encode(job, {}, FakeControl())
     return blob.load(runner.denoise(job, embeds, control or FakeControl()))["latents"]
 
 
 def denoise_together(runner: Runner, jobs: list[Lease]) -> list[torch.Tensor]:
     """All at once: the engine is held until every request has been handed in."""
-    embeds = [runner.encode(job, FakeControl()) for job in jobs]
+    embeds = [runner.encode(job, {}, FakeControl()) for job in jobs]
     with ThreadPoolExecutor(len(jobs)) as threads, held(runner):
         waiting = [
             threads.submit(runner.denoise, job, blob_in, FakeControl())
@@ -81,7 +83,7 @@ def test_a_stopped_request_leaves_its_neighbours_alone(
 ) -> None:
     runner, plain = open_runner(max_rows=64), open_runner()
     stopping, staying = lease("sd", seed=1), lease("sd", seed=2)
-    embeds = runner.encode(staying, FakeControl())
+    embeds = runner.encode(staying, {}, FakeControl())
     control = FakeControl(stop_after=1)
     with ThreadPoolExecutor(2) as threads, held(runner):
         stopped = threads.submit(runner.denoise, stopping, embeds, control)
@@ -100,9 +102,11 @@ def test_a_failing_batch_fails_only_who_is_to_blame(
 ) -> None:
     runner = open_runner(max_rows=64)
     good, bad = lease("sd", seed=1), lease("sd", seed=2)
-    embeds = runner.encode(good, FakeControl())
+    embeds = runner.encode(good, {}, FakeControl())
     spoil(runner)
-    poisoned = blob.dump({k: _poison(v) for k, v in blob.load(embeds).items()})
+    conditions = Conditions.load(embeds)
+    spoilt = {name: _poison(tensor) for name, tensor in conditions.embeds.items()}
+    poisoned = replace(conditions, embeds=spoilt).dump()
     with ThreadPoolExecutor(2) as threads, held(runner):
         fails = threads.submit(runner.denoise, bad, poisoned, FakeControl())
         works = threads.submit(runner.denoise, good, embeds, FakeControl())

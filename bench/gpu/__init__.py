@@ -1,0 +1,1 @@
+"""What one GPU gives: true model sizes, random weights, nothing downloaded."""

@@ -1,0 +1,187 @@
+"""The hub over plain modules: what is joined, what waits for whom, and what fails alone."""
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from workers.batching.batcher import Batcher
+from workers.batching.call import CallSpec
+from workers.batching.hub import Hub
+from workers.batching.request import Terms, current_request
+
+SPEC = CallSpec(rows="x", timestep="t")
+
+
+class Adder(nn.Module):
+    """Adds the time to each row, and counts what it was called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        text: Tensor | None = None,
+        text_mask: Tensor | None = None,
+        extra: Tensor | None = None,
+        ids: Tensor | None = None,
+        scale: float = 1.0,
+        return_dict: bool = True,
+    ) -> tuple[Tensor]:
+        self.seen.append(len(x))
+        y = x + t.reshape(-1, 1)
+        if extra is not None:
+            y = y + extra
+        if text is not None:
+            kept = text if text_mask is None else text * text_mask.unsqueeze(-1)
+            y = y + kept.sum(dim=(1, 2)).reshape(-1, 1)
+        return (y * scale,)
+
+
+class Farm:
+    """A hub with one adder, and requests that are all begun before the first tick."""
+
+    def __init__(self, spec: CallSpec = SPEC, max_rows: int = 64) -> None:
+        self.hub, self.module = Hub(Batcher(max_rows)), Adder()
+        self.hub.park_point(self.module, spec)
+        self.results: list[Future[Any]] = []
+
+    def ask(self, *, terms: Terms | None = None, **arguments: Any) -> "Future[Any]":
+        return self.start(lambda: self.module(**arguments, return_dict=False)[0], terms)
+
+    def start(self, work: Any, terms: Terms | None = None) -> "Future[Any]":
+        future: Future[Any] = Future()
+        self.hub.start(work, future, terms)
+        self.results.append(future)
+        return future
+
+    def run(self) -> list[Any]:
+        while not self.hub.is_idle:
+            self.hub.tick()
+        return [future.result() for future in self.results]
+
+
+def test_times_differ_row_by_row() -> None:
+    farm = Farm()
+    farm.ask(x=torch.zeros(2, 3), t=1.0)
+    farm.ask(x=torch.zeros(1, 3), t=torch.tensor(5))
+    first, second = farm.run()
+    assert farm.module.seen == [3]
+    assert torch.equal(first, torch.full((2, 3), 1.0))
+    assert torch.equal(second, torch.full((1, 3), 5.0))
+
+
+def test_texts_of_different_length_are_padded_and_masked() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", padded={"text": "text_mask"}))
+    farm.ask(x=torch.zeros(1, 1), t=0.0, text=torch.ones(1, 2, 4))
+    farm.ask(x=torch.zeros(2, 1), t=0.0, text=torch.ones(2, 5, 4))
+    short, long = farm.run()
+    assert farm.module.seen == [3]
+    assert short.flatten().tolist() == [8.0]
+    assert long.flatten().tolist() == [20.0, 20.0]
+
+
+def test_reproducible_requests_share_neither_padding_nor_row_counts_with_others() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", padded={"text": "text_mask"}))
+    terms = Terms(reproducible=True)
+    farm.ask(x=torch.zeros(1, 1), t=0.0, text=torch.ones(1, 2, 4))
+    farm.ask(terms=terms, x=torch.zeros(1, 1), t=0.0, text=torch.ones(1, 2, 4))
+    farm.ask(terms=terms, x=torch.zeros(1, 1), t=0.0, text=torch.ones(1, 3, 4))
+    farm.ask(terms=terms, x=torch.zeros(5, 1), t=0.0, text=torch.ones(5, 2, 4))
+    plain, first, second, many = farm.run()
+    assert sorted(farm.module.seen) == [1, 4, 4, 8]
+    assert [len(each) for each in (plain, first, second, many)] == [1, 1, 1, 5]
+    assert second.item() == 12.0
+
+
+def test_what_is_merely_added_may_be_missing() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", optional=frozenset({"extra"})))
+    farm.ask(x=torch.zeros(1, 2), t=1.0)
+    farm.ask(x=torch.zeros(2, 2), t=1.0, extra=torch.full((2, 2), 7.0))
+    plain, more = farm.run()
+    assert farm.module.seen == [3]
+    assert plain.unique().tolist() == [1.0]
+    assert more.unique().tolist() == [8.0]
+
+
+def test_a_factor_is_each_requests_own() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", scale="scale"))
+    farm.ask(x=torch.zeros(1, 2), t=1.0, scale=2.0)
+    farm.ask(x=torch.zeros(1, 2), t=1.0, scale=0.5)
+    twice, half = farm.run()
+    assert farm.module.seen == [2]
+    assert (twice.max().item(), half.max().item()) == (2.0, 0.5)
+
+
+def test_shared_tensors_must_agree_in_content() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", shared=frozenset({"ids"})))
+    for ids in (torch.arange(4), torch.arange(4), torch.arange(4) + 1):
+        farm.ask(x=torch.zeros(1, 1), t=0.0, ids=ids)
+    farm.run()
+    assert sorted(farm.module.seen) == [1, 2]
+
+
+def test_who_skips_is_answered_with_zeros_and_nothing_runs() -> None:
+    farm = Farm()
+
+    def work() -> Tensor:
+        request = current_request()
+        assert request is not None
+        request.is_skipping = True
+        return farm.module(x=torch.ones(2, 3), t=9.0, return_dict=False)[0]
+
+    result = farm.start(work).result()
+    assert torch.equal(result, torch.zeros(2, 3))
+    assert farm.module.seen == []
+
+
+def test_a_request_waits_for_another_and_no_longer_than_that_one_lives() -> None:
+    farm, over = Farm(), []
+
+    def slow() -> str:
+        for _ in range(3):
+            farm.module(x=torch.zeros(1, 1), t=0.0, return_dict=False)
+        over.append(True)
+        return "slow"
+
+    farm.start(slow)
+    farm.start(lambda: farm.hub.wait(lambda: bool(over)))
+    farm.start(lambda: farm.hub.wait(lambda: False))
+    assert farm.run() == ["slow", True, False]
+
+
+def test_calls_from_outside_a_request_run_at_once() -> None:
+    farm = Farm()
+    [result] = farm.module(x=torch.zeros(1, 1), t=torch.tensor([2.0]))
+    assert result.item() == 2.0
+
+
+def test_out_of_memory_halves_until_it_fits_and_tells_who_it_concerns() -> None:
+    farm, told = Farm(), []
+    module = farm.module = Adder()
+    real = module.forward
+
+    def limited(x: Tensor, t: Tensor, return_dict: bool = True) -> tuple[Tensor]:
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("injected")
+        return real(x, t)
+
+    module.forward = limited  # type: ignore[method-assign,assignment]
+    farm.hub.park_point(module, SPEC)
+    for number in range(5):
+        farm.ask(terms=Terms(on_notice=told.append), x=torch.zeros(1, 1), t=float(number))
+    assert [result.item() for result in farm.run()] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert max(module.seen) <= 2
+    assert told
+
+
+def test_a_list_that_has_not_an_item_a_row_is_refused() -> None:
+    farm = Farm(CallSpec(rows="x", timestep="t", listed=frozenset({"extra"})))
+    farm.ask(x=torch.zeros(2, 1), t=0.0, extra=[1])
+    with pytest.raises(TypeError, match="extra has 1 items for 2 rows"):
+        farm.run()

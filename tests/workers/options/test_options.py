@@ -1,0 +1,166 @@
+"""Each option is seen to take effect on real modules, or is refused at start."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+
+from myriad.errors import ConfigError, ModelNotLoadable
+from myriad.job import Stage
+from myriad.pool import Pool
+from workers.device import open_device
+from workers.families import find_family
+from workers.options.offload import is_offloaded
+from workers.options.registry import OPTIONS, apply_options, check_options
+from workers.options.size import stored_bytes
+
+SD = find_family("sd")
+
+
+def pool_with(**options: Any) -> Pool:
+    return Pool(name="tiny", stages=tuple(Stage), **options)
+
+
+@pytest.fixture
+def pipe(folders: dict[str, Path]) -> Any:
+    loaded = diffusers.StableDiffusionPipeline.from_pretrained(folders["sd"])
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def put_on(pipe: Any, **options: Any) -> Pool:
+    pool = pool_with(**options)
+    device = open_device(pool)
+    check_options(pool, device)
+    apply_options(SD, pipe.to(device.dtype), pool, device, "sd")
+    return pool
+
+
+def draw(pipe: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return pipe(
+            "a red cat",
+            num_inference_steps=2,
+            height=24,
+            width=16,
+            generator=torch.Generator().manual_seed(3),
+            output_type="pt",
+        ).images.float()
+
+
+def difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().mean())
+
+
+def test_without_options_nothing_is_changed(pipe: Any) -> None:
+    before = draw(pipe)
+    assert not [option.name for option in OPTIONS if option.is_wanted(pool_with())]
+    put_on(pipe)
+    assert torch.equal(draw(pipe), before)
+
+
+@pytest.mark.parametrize("precision", ["fp8", "int8"])
+def test_eight_bits_take_half_the_room_of_sixteen_and_draw_alike(pipe: Any, precision: str) -> None:
+    exact = draw(pipe)
+    before = stored_bytes(pipe.unet.to(torch.bfloat16))
+    put_on(pipe, precision=precision)
+    # int8 packs linear layers alone, of which this UNet has few beside its convolutions.
+    assert stored_bytes(pipe.unet) < before * (0.6 if precision == "fp8" else 0.9)
+    assert 0 < difference(draw(pipe), exact) < 0.1
+
+
+def test_slicing_and_tiling_are_switched_on(pipe: Any) -> None:
+    put_on(pipe, vae_slicing=True, vae_tiling=True)
+    assert pipe.vae.use_slicing
+    assert pipe.vae.use_tiling
+
+
+def test_convolutions_change_their_layout_and_draw_the_same(pipe: Any) -> None:
+    exact = draw(pipe)
+    put_on(pipe, channels_last=True)
+    weight = pipe.unet.conv_in.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    assert difference(draw(pipe), exact) < 1e-3
+
+
+def test_offload_leaves_the_layers_on_disk(pipe: Any) -> None:
+    exact = draw(pipe)
+    put_on(pipe, offload="disk")
+    assert is_offloaded(pipe.unet)
+    assert difference(draw(pipe), exact) < 1e-3
+
+
+def test_an_attention_backend_that_no_processor_takes_is_refused_at_the_model(pipe: Any) -> None:
+    with pytest.raises(ModelNotLoadable, match="attention of pool tiny has no effect"):
+        put_on(pipe, attention="native")
+
+
+# The compiler's own imports use parts of torch that are on their way out.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_compiled_blocks_compute_the_same_and_are_kept(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    unet = diffusers.UNet2DConditionModel(
+        block_out_channels=(32,),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        cross_attention_dim=32,
+        attention_head_dim=8,
+    )
+    call = (torch.randn(2, 4, 8, 8), 3.0, torch.randn(2, 5, 32))
+    pool = pool_with(compile=True)
+    with torch.no_grad():
+        exact = unet(*call).sample
+        apply_options(SD, SimpleNamespace(unet=unet), pool, open_device(pool), "sd")
+        assert difference(unet(*call).sample, exact) < 1e-5
+    assert any(tmp_path.rglob("*.so"))  # for the next process
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"tf32": True}, "tf32 needs an NVIDIA GPU"),
+        ({"attention": "flash"}, "attention 'flash' cannot be used"),
+        ({"attention": "nonsense"}, "attention 'nonsense' cannot be used"),
+        ({"attention": "_native_cudnn"}, "needs a GPU"),
+        ({"offload": "host"}, "in host memory already"),
+    ],
+    ids=str,
+)
+def test_what_the_device_cannot_do_is_refused_at_start(
+    options: dict[str, Any], complaint: str
+) -> None:
+    pool = pool_with(**options)
+    with pytest.raises(ConfigError, match=complaint):
+        check_options(pool, open_device(pool))
+
+
+def test_attention_takes_effect_where_there_are_backends() -> None:
+    class Flux:
+        transformer = diffusers.FluxTransformer2DModel(
+            in_channels=4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=32,
+            axes_dims_rope=(4, 4, 8),
+        )
+
+    class Family:
+        meeting_points = {"transformer": None}  # noqa: RUF012
+
+    pool = pool_with(attention="native")
+    family: Any = Family()
+    apply_options(family, Flux(), pool, open_device(pool), "flux")
+    processors = {
+        getattr(part.processor, "_attention_backend", None)
+        for part in Flux.transformer.modules()
+        if hasattr(part, "processor")
+    }
+    assert processors == {"native"}

@@ -1,0 +1,1 @@
+"""What one request may add to a model and another not: LoRAs and ControlNets."""

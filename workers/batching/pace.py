@@ -1,0 +1,23 @@
+"""How long a request still needs, guessed from the forward passes seen so far."""
+
+from collections.abc import Hashable
+
+_WEIGHT = 0.2
+# Until a shape has run once. Only the order of requests depends on it.
+_FIRST_GUESS_S = 0.1
+
+
+class Pace:
+    """Seconds of one forward pass by shape, as an exponentially weighted mean."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Hashable, float] = {}
+
+    def observe(self, shape: Hashable, seconds: float) -> None:
+        """A forward pass of this shape took so long."""
+        known = self._seconds.get(shape, seconds)
+        self._seconds[shape] = known + _WEIGHT * (seconds - known)
+
+    def remaining_s(self, shape: Hashable, steps: int) -> float:
+        """Device seconds that `steps` more passes will take."""
+        return max(steps, 1) * self._seconds.get(shape, _FIRST_GUESS_S)

@@ -1,0 +1,58 @@
+"""One request in flight: a greenlet that runs a stage, and what the hub must know of it."""
+
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a request asks of the hub; made before it starts.
+
+    `steps` are how many forward passes it will need, about. `deadline` is a moment
+    of `time.monotonic()`. A `reproducible` request runs in
+    batches of a fixed number of rows, so that its bytes do not depend on its
+    neighbours. `on_notice` is told in words what was done to get it through.
+    """
+
+    steps: int = 1
+    deadline: float | None = None
+    reproducible: bool = False
+    on_notice: Callable[[str], None] = lambda text: None
+
+
+class Request(greenlet):
+    """Runs `work` until it parks or ends; its outcome goes to `future`.
+
+    `variant` names the adapters that the shared modules must carry for it (None:
+    none). While `is_skipping`, its calls are answered with zeros and no forward
+    pass runs. `steps_left` is kept current by the request itself.
+    """
+
+    def __init__(
+        self, work: Callable[[], Any], future: "Future[Any]", parent: greenlet, terms: Terms
+    ) -> None:
+        super().__init__(self._settle, parent)
+        self._work, self._future = work, future
+        self.terms = terms
+        self.variant: Hashable = None
+        self.is_skipping = False
+        self.steps_left = terms.steps
+        self.arrived = time.monotonic()
+        self.forwards = 0
+
+    def _settle(self) -> None:
+        try:
+            self._future.set_result(self._work())
+        except BaseException as error:
+            self._future.set_exception(error)
+
+
+def current_request() -> Request | None:
+    """The request whose greenlet this is, if any."""
+    running = getcurrent()
+    return running if isinstance(running, Request) else None

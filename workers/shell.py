@@ -1,0 +1,58 @@
+"""One request's own copy of a pipeline: it shares the modules and owns everything else."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffusers
+
+# diffusers ships no types: a pipeline is Any here, and its calls are what the tests prove.
+Pipeline = Any
+
+
+def open_shell(pipe: Pipeline, scheduler: str, **own: Any) -> Pipeline:
+    """A shallow copy of `pipe` with a scheduler of that class and the components in `own`."""
+    shell = copy.copy(pipe)
+    shell.scheduler = getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
+    # It would reset hooks and caches that belong to every request.
+    shell.maybe_free_model_hooks = _nothing
+    for name, part in own.items():
+        setattr(shell, name, part)
+    return shell
+
+
+def with_part(pipe: Pipeline, name: str, part: Any) -> Pipeline:
+    """A shallow copy of `pipe` that has another component of that name."""
+    shell = copy.copy(pipe)
+    setattr(shell, name, part)
+    return shell
+
+
+def build_pipeline(kind: Callable[..., Pipeline], pipe: Pipeline, **others: Any) -> Pipeline:
+    """A pipeline of another class around the components and the config of `pipe`.
+
+    What its constructor takes and `pipe` has is handed over; `others` come on top.
+    """
+    wanted = inspect.signature(kind).parameters
+    parts = {**pipe.components, **_options(pipe)}
+    built = kind(**{name: part for name, part in parts.items() if name in wanted} | others)
+    built.set_progress_bar_config(disable=True)
+    return built
+
+
+def call_arguments(pipe: Pipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `arguments` that the pipeline's call takes: not every mode has a size or a mask."""
+    taken = inspect.signature(type(pipe).__call__).parameters
+    return {name: value for name, value in arguments.items() if name in taken}
+
+
+def _options(pipe: Pipeline) -> dict[str, Any]:
+    """Constructor arguments that are no components, as `pipe` has them."""
+    parameters = inspect.signature(type(pipe)).parameters
+    options = set(parameters).intersection(pipe.config).difference(pipe.components)
+    return {name: pipe.config[name] for name in options}
+
+
+def _nothing() -> None:
+    pass

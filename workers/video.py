@@ -1,0 +1,74 @@
+"""Frames as an MP4 that browsers play as it arrives: H.264, 8 bits, the index in front."""
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image as Images
+from PIL.Image import Image
+
+CONTENT_TYPE: Final = "video/mp4"
+# Good to the eye, at about a tenth of a lossless file.
+_QUALITY: Final = {"crf": "17"}
+_BT709: Final = 1
+
+
+def encode_video(frames: Sequence[Image], fps: int, comment: str) -> bytes:
+    """All frames, one size, at `fps` a second; `read_comment` gives the comment back.
+
+    H.264 has a colour for each two by two pixels: an odd side gets one more pixel,
+    like its neighbour. The same frames always make the same bytes.
+    """
+    # FFmpeg moves the index to the front in a second pass, which needs a file.
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        _write(path, [even_sided(frame) for frame in frames], fps, comment)
+        return path.read_bytes()
+
+
+def read_comment(data: bytes) -> str | None:
+    """The comment in an MP4's metadata; None if there is none or the bytes are no MP4."""
+    try:
+        with av.open(io.BytesIO(data), format="mp4", metadata_errors="replace") as container:
+            return container.metadata.get("comment")
+    except av.FFmpegError:
+        return None
+
+
+def even_sided(frame: Image) -> Image:
+    """`frame`, its last column and row doubled where their number is odd."""
+    width, height = frame.width + frame.width % 2, frame.height + frame.height % 2
+    if (width, height) == frame.size:
+        return frame
+    wider = Images.new(frame.mode, (width, height))
+    for left, top in ((1, 1), (1, 0), (0, 1), (0, 0)):
+        wider.paste(frame, (left * (width - frame.width), top * (height - frame.height)))
+    return wider
+
+
+def _write(path: Path, frames: Iterable[Image], fps: int, comment: str) -> None:
+    first, *rest = frames
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata["comment"] = comment
+        stream = container.add_stream("libx264", rate=fps, options=_QUALITY)
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
+        context = stream.codec_context
+        # Its bytes depend on the number of threads.
+        context.thread_count = 1
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = ColorRange.MPEG
+        for frame in (first, *rest):
+            container.mux(stream.encode(_yuv(frame)))
+        container.mux(stream.encode(None))
+
+
+def _yuv(frame: Image) -> av.VideoFrame:
+    rgb = av.VideoFrame.from_ndarray(np.asarray(frame.convert("RGB")), format="rgb24")
+    return rgb.reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
