@@ -10,17 +10,17 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format docs model migrate bench clean
+.PHONY: help setup run test check format docs model migrate bench bench-engine bench-serve bench-gpu clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## Build .venv from constraints.txt (quick when up to date)
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Myriad needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[worker,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[worker,bench,dev]'
 	@touch $@
 
 run: setup ## Start the farm and draw PROMPT="…"; MYRIAD_PORT chooses the port
@@ -44,12 +44,22 @@ docs: setup ## Rewrite the pages of docs/ that come from the code
 
 model: setup ## Train the bundled model anew (hours; resumes)
 	$(BIN)/python -m model.train
+	$(BIN)/python -m model.companions
 
 migrate: setup ## Bring the database up to date
 	$(BIN)/myriad migrate
 
 bench: setup ## Measure the farm against the bare pipeline, side by side
 	$(BIN)/python -m bench
+
+bench-engine: setup ## Measure the engine against the stock pipeline and static batches
+	$(BIN)/python -m bench.engine --out bench/results/engine.json
+
+bench-serve: setup ## Measure the farm over HTTP against LitServe
+	$(BIN)/python -m bench.serve
+
+bench-gpu: setup ## Measure an NVIDIA GPU with random weights at the true configurations
+	$(BIN)/python -m bench.gpu
 
 clean: ## Remove .venv and every cache; pictures and jobs under .myriad stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

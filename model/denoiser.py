@@ -75,10 +75,12 @@ class Conditioner:
 
 
 class MovingAverage:
-    """An exponential moving average of a model's weights, which warms up with the steps."""
+    """An exponential moving average of a model's free weights, which warms up with the steps."""
 
     def __init__(self, model: nn.Module, decay: float = EMA_DECAY) -> None:
-        self.weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+        self.weights = {
+            name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad
+        }
         self._decay = decay
 
     @torch.no_grad()

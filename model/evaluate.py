@@ -22,6 +22,7 @@ from model.parts import Pipeline
 from model.scene import Split, sample_scene, split_of
 
 Size = tuple[int, int]
+Rows = dict[str, dict[str, Any]]
 BATCH = 25
 
 
@@ -58,12 +59,22 @@ def held_out_prompts(split: Split, language: Language, size: Size, count: int) -
 
 
 def generate(
-    pipeline: Pipeline, prompts: list[str], size: Size, settings: Settings, seed: int
+    pipeline: Pipeline,
+    prompts: list[str],
+    size: Size,
+    settings: Settings,
+    seed: int,
+    conditions: list[Image.Image] | None = None,
+    **options: float,
 ) -> list[Image.Image]:
-    """One picture a prompt; prompt i starts from noise seeded with `seed + i`."""
+    """One picture a prompt; prompt i starts from noise seeded with `seed + i`.
+
+    `conditions` are a ControlNet's pictures, one a prompt; `options` go to the pipeline as given.
+    """
     images: list[Image.Image] = []
     for start in range(0, len(prompts), BATCH):
         part = prompts[start : start + BATCH]
+        guides = {"image": conditions[start : start + BATCH]} if conditions else {}
         generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(part))]
         result = pipeline(
             part,
@@ -72,6 +83,8 @@ def generate(
             num_inference_steps=settings.num_inference_steps,
             guidance_scale=settings.guidance_scale,
             generator=generators,
+            **guides,
+            **options,
         )
         images += result.images
     return images
@@ -114,7 +127,7 @@ def evaluate(
     sizes: dict[Size, int],
     settings: Settings,
     languages: tuple[Language, ...] = LANGUAGES,
-) -> dict[str, dict[str, Any]]:
+) -> Rows:
     """The summary of every size and language, keyed "128x128 en"; `sizes` maps to prompt counts."""
     rows = {}
     for size, count in sizes.items():
@@ -125,7 +138,7 @@ def evaluate(
     return rows
 
 
-def write_evaluation(rows: dict[str, dict[str, Any]], settings: Settings, path: Path) -> None:
+def write_evaluation(rows: Rows, settings: Settings, path: Path) -> None:
     """Save the figures, and the settings they were measured with, as JSON."""
     content = {"settings": vars(settings), "rows": rows}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -50,12 +50,21 @@ def build_pipeline(folder: Path, unet: Unet) -> Pipeline:
 
 def export(folder: Path, target: Path) -> None:
     """Write the run in `folder` as a stock pipeline folder, replacing its model files."""
-    pipeline = build_pipeline(folder, averaged_unet(folder))
+    write_folder(build_pipeline(folder, averaged_unet(folder)), folder / "tokenizer", target)
+
+
+def write_folder(pipeline: Pipeline, tokenizer_folder: Path, target: Path) -> None:
+    """Write a pipeline in half floats; its tokenizer's two classic files are copied along."""
     for module in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
         nn.Module.to(module, torch.float16)
     pipeline.save_pretrained(target)
     for name in TOKENIZER_FILES:
-        shutil.copyfile(folder / "tokenizer" / name, target / "tokenizer" / name)
+        shutil.copyfile(tokenizer_folder / name, target / "tokenizer" / name)
+    tidy(target)
+
+
+def tidy(target: Path) -> None:
+    """Make every file of a written folder readable for all, and its configs fit for any machine."""
     _clean_configs(target)
     for path in target.rglob("*"):
         if path.is_file():

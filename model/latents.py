@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from model.draw import draw
@@ -35,17 +36,23 @@ def scenes_of(size: tuple[int, int], index: int, count: int) -> list[Scene]:
     return [sample_scene(rng, "train", size, pair_share=0.55) for _ in range(count)]
 
 
-@torch.no_grad()
 def encode_file(vae: Vae, size: tuple[int, int], index: int) -> LatentFile:
     """Draw and encode the scenes of one file."""
     rng = random.Random(f"colours {size} {index}")
     scenes = scenes_of(size, index, FILE_SCENES)
-    pixels = np.stack([np.asarray(draw(scene, rng)) for scene in scenes])
+    return LatentFile(scenes, encode(vae, [draw(scene, rng) for scene in scenes]))
+
+
+@torch.no_grad()
+def encode(vae: Vae, images: list[Image.Image]) -> Tensor:
+    """Scaled latents (N, 4, height / 8, width / 8), in half floats, of images of one size."""
     latents = []
-    for part in np.split(pixels, len(pixels) // ENCODE_BATCH):
+    for start in range(0, len(images), ENCODE_BATCH):
+        pixels = np.stack([np.asarray(image) for image in images[start : start + ENCODE_BATCH]])
         with torch.autocast("cpu", torch.bfloat16):
-            latents.append(vae.encode(to_tensor(part)).latent_dist.mean.float())
-    return LatentFile(scenes, (torch.cat(latents) * vae.config.scaling_factor).half())
+            latents.append(vae.encode(to_tensor(pixels)).latent_dist.mean.float())
+    scaled: Tensor = torch.cat(latents) * vae.config.scaling_factor
+    return scaled.half()
 
 
 def cache_latents(vae: Vae, folder: Path, files: int) -> None:

@@ -50,19 +50,35 @@ class Sight:
 def look(image: Image.Image) -> Sight:
     """Find the background and the things of a picture of any size."""
     pixels = np.asarray(image.convert("RGB"), np.float32)
-    frame = np.concatenate(
-        [pixels[:2].reshape(-1, 3), pixels[-2:].reshape(-1, 3),
-         pixels[:, :2].reshape(-1, 3), pixels[:, -2:].reshape(-1, 3)]
-    )  # fmt: skip
-    ground: Floats = np.median(frame, axis=0).astype(np.float32)
-    distance = np.linalg.norm(pixels - ground, axis=-1)
-    labels = label_regions(distance > FOREGROUND_DISTANCE)
+    ground = _ground(pixels)
+    labels = label_regions(_differs(pixels, ground))
     things = []
     for label in np.unique(labels[labels > 0]):
         region = labels == label
         if region.mean() >= SPECK_AREA:
             things.append(_see_thing(pixels, ground, region))
     return Sight(nearest_colour(ground), tuple(sorted(things, key=lambda thing: thing.x)))
+
+
+def foreground(image: Image.Image) -> NDArray[np.bool_]:
+    """Where the things are: a mask of shape (height, width)."""
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    return _differs(pixels, _ground(pixels))
+
+
+def _ground(pixels: Floats) -> Floats:
+    """The background's colour: the median of the outermost two pixels."""
+    rim = np.concatenate(
+        [pixels[:2].reshape(-1, 3), pixels[-2:].reshape(-1, 3),
+         pixels[:, :2].reshape(-1, 3), pixels[:, -2:].reshape(-1, 3)]
+    )  # fmt: skip
+    ground: Floats = np.median(rim, axis=0).astype(np.float32)
+    return ground
+
+
+def _differs(pixels: Floats, ground: Floats) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = np.linalg.norm(pixels - ground, axis=-1) > FOREGROUND_DISTANCE
+    return mask
 
 
 def nearest_colour(level: Floats) -> str:

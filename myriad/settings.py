@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     link_ttl_s: Seconds = Field(900, description="How long a signed picture link lasts.")
     wait_max_s: Seconds = Field(60, description="Longest `Prefer: wait` that is honoured.")
 
+    max_wait_s: float = Field(
+        0, ge=0, le=86_400, description="New jobs that would wait longer are refused; 0: never."
+    )
+
     lease_s: Seconds = Field(20, description="A worker silent this long has lost its job.")
     redispatch_s: Seconds = Field(15, description="A published hint not claimed by then is lost.")
     janitor_interval_s: Seconds = Field(1, description="How often the janitor looks.")

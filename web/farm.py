@@ -4,11 +4,13 @@ from flask import Flask, current_app
 
 from myriad.farm import Farm
 from tasks.nudge import Nudge
+from web.admission import Admission
 from web.wait import WaitingRoom
 
 _FARM = "myriad.farm"
 _NUDGE = "myriad.nudge"
 _WAITING_ROOM = "myriad.waiting_room"
+_ADMISSION = "myriad.admission"
 
 
 def attach_farm(app: Flask, farm: Farm, nudge: Nudge) -> None:
@@ -16,6 +18,7 @@ def attach_farm(app: Flask, farm: Farm, nudge: Nudge) -> None:
     app.extensions[_FARM] = farm
     app.extensions[_NUDGE] = nudge
     app.extensions[_WAITING_ROOM] = WaitingRoom(farm.settings.web_threads)
+    app.extensions[_ADMISSION] = Admission(farm)
 
 
 def current_farm() -> Farm:
@@ -34,6 +37,12 @@ def waiting_room() -> WaitingRoom:
     """Where requests with `Prefer: wait` wait."""
     room: WaitingRoom = current_app.extensions[_WAITING_ROOM]
     return room
+
+
+def admission() -> Admission:
+    """What says which jobs come too late."""
+    who: Admission = current_app.extensions[_ADMISSION]
+    return who
 
 
 def close_farm(app: Flask) -> None:

@@ -12,7 +12,7 @@ from myriad.params import GenerationParams
 from myriad.resolve import resolve
 from myriad.submission import Submission
 from web.auth import Caller
-from web.farm import current_farm, nudge_dispatch
+from web.farm import admission, current_farm, nudge_dispatch
 from web.inputs import Inputs
 from web.job_request import JobRequest
 from web.own_size import own_size
@@ -30,7 +30,7 @@ def accept(
     """Check `asked` against its model, commit it, and have it dispatched.
 
     `parts` are pictures that came beside it. Raises InvalidRequest naming the
-    field, IdempotencyMismatch, Unavailable.
+    field, IdempotencyMismatch, RateLimited, Unavailable.
     """
     farm = current_farm()
     model = farm.catalog.find(asked.model)
@@ -56,7 +56,12 @@ def accept(
         request_hash=request_digest,
     )
     inputs.keep()
-    intake = submit(farm.db, submission, idempotency_ttl_s=farm.settings.idempotency_ttl_s)
+    intake = submit(
+        farm.db,
+        submission,
+        idempotency_ttl_s=farm.settings.idempotency_ttl_s,
+        limit=admission().limit(model, asked.deadline_s),
+    )
     nudge_dispatch()
     return intake
 

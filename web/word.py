@@ -53,6 +53,7 @@ def error_text(status: int) -> str:
         403: _("You may not see this, or the link is too old."),
         404: _("There is nothing here."),
         413: _("That was too much at once."),
+        429: _("The farm has too much to do. Please try again in a moment."),
         503: _("A part of the farm is away. Please try again in a moment."),
     }
     return known.get(status, _("Something went wrong. Please try again."))

@@ -27,7 +27,8 @@ def load_tiny_vae(model: Model, device: Device) -> Any:
         folder = fetch(entry, ["config.json", "diffusion_pytorch_model*.safetensors"])
         for file in folder.rglob("*"):
             check_file(entry, file)
-        vae = diffusers.AutoencoderTiny.from_pretrained(
+        kind: Any = diffusers.AutoencoderTiny
+        vae = kind.from_pretrained(
             folder, dtype=device.dtype, use_safetensors=True, local_files_only=True
         )
         return vae.to(device.torch_device)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.db import outcome
+from myriad.db.admission import Limit
 from myriad.db.database import Database
 from myriad.db.outbox import record_event
 from myriad.db.tables import LIVE, IdempotencyKeyRow, ImageRow, JobRow
@@ -28,27 +29,39 @@ class Intake:
     is_replay: bool = False
 
 
-def submit(db: Database, submission: Submission, *, idempotency_ttl_s: float = 86_400) -> Intake:
+def submit(
+    db: Database,
+    submission: Submission,
+    *,
+    idempotency_ttl_s: float = 86_400,
+    limit: Limit | None = None,
+) -> Intake:
     """Make the submission durable and say which job answers it.
 
     Two identical submissions at once meet on a unique key; the loser looks
-    again and joins. Raises IdempotencyMismatch and DatabaseUnavailable.
+    again and joins. `limit` is asked of what needs a run of its own. Raises
+    IdempotencyMismatch, RateLimited and DatabaseUnavailable.
     """
+    ttl = timedelta(seconds=idempotency_ttl_s)
     for _ in range(_RACES):
         try:
             with db.write() as session:
-                return _submit(session, submission, timedelta(seconds=idempotency_ttl_s))
+                return _submit(session, submission, ttl, limit)
         except IntegrityError:
             continue
     raise Conflict("too many identical requests at this moment; try again")
 
 
-def _submit(session: Session, submission: Submission, ttl: timedelta) -> Intake:
+def _submit(
+    session: Session, submission: Submission, ttl: timedelta, limit: Limit | None
+) -> Intake:
     now = clock.now()
     if replay := _replay(session, submission, now):
         return Intake(replay, is_replay=True)
     job = _new_row(submission, now)
     if not (submission.use_cache and _spare(session, submission, job, now)):
+        if limit is not None:
+            limit.check(session, submission.priority)
         job.flight_key = submission.flight_key if _is_shareable(submission) else None
         session.add(job)
         session.flush()

@@ -30,7 +30,7 @@ native.before_request(require_key)
 @native.input(JobRequest, location="json", arg_name="asked")
 @native.input(JobHeaders, location="headers", arg_name="headers")
 @native.output(JobView, status_code=201, description="The job, new or replayed")
-@native.doc(responses=[401, 413, 415, 422, 503])
+@native.doc(responses=[401, 413, 415, 422, 429, 503])
 def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
     """Draw a picture.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from myriad.errors import ModelNotLoadable, StageError
+from myriad.errors import ModelNotLoadable, MyriadError
 from myriad.weights import Weights
 from workers.error import is_out_of_memory, short
 from workers.source import called
@@ -15,7 +15,7 @@ def load_errors(entry: Weights) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, StageError) or is_out_of_memory(error):
+        if isinstance(error, MyriadError) or is_out_of_memory(error):
             raise
         reason = short(error, hide=entry.source)
         raise ModelNotLoadable(f"{called(entry)} cannot be loaded: {reason}") from error

@@ -86,7 +86,7 @@ def _body(tokenizer: Any, text: str) -> list[int]:
 
 
 def _windows(tokenizer: Any, text: str) -> int:
-    size = tokenizer.model_max_length - 2
+    size: int = tokenizer.model_max_length - 2
     return max(1, -(-len(_body(tokenizer, text)) // size))
 
 
