@@ -17,9 +17,9 @@ _FILM: Final = frozenset({Mode.TEXT_TO_VIDEO})
 class FamilyFacts:
     """One architecture line as a request sees it.
 
-    Sizes are in steps of `size_multiple` pixels. `schedulers` are those its pipelines take; a model that names none gets
-    `default_scheduler`. A family with `is_refiner` is never asked by itself: it
-    finishes another model's pictures.
+    Sizes are in steps of `size_multiple` pixels. `schedulers` are those its
+    pipelines take; a model that names none gets `default_scheduler`. A family with
+    `is_refiner` is never asked by itself: it finishes another model's pictures.
     """
 
     modes: frozenset[Mode]
