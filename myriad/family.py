@@ -7,6 +7,9 @@ from typing import Final
 from myriad.mode import Mode
 from myriad.scheduler import DIFFUSION_SCHEDULERS, FLOW_SCHEDULERS, SCHEDULERS
 
+# Windows of a CLIP encoder that a prompt may fill; each costs the denoiser attention.
+PROMPT_WINDOWS: Final = 8
+
 _FROM_TEXT: Final = frozenset({Mode.TEXT_TO_IMAGE})
 _FROM_PICTURES: Final = _FROM_TEXT | {Mode.IMAGE_TO_IMAGE}
 _ALL_PICTURES: Final = _FROM_PICTURES | {Mode.INPAINTING}
@@ -20,6 +23,7 @@ class FamilyFacts:
     Sizes are in steps of `size_multiple` pixels. `schedulers` are those its
     pipelines take; a model that names none gets `default_scheduler`. A family with
     `is_refiner` is never asked by itself: it finishes another model's pictures.
+    A prompt may fill `prompt_windows` of the text encoder's windows.
     """
 
     modes: frozenset[Mode]
@@ -28,6 +32,7 @@ class FamilyFacts:
     takes_refiner: bool = False
     is_refiner: bool = False
     size_multiple: int = 8
+    prompt_windows: int = 1
     schedulers: tuple[str, ...] = DIFFUSION_SCHEDULERS
     default_scheduler: str = "DPMSolverMultistepScheduler"
 
@@ -45,9 +50,18 @@ def _flow(
 
 
 FAMILIES: Final[Mapping[str, FamilyFacts]] = {
-    "sd": FamilyFacts(_ALL_PICTURES, controlnet_modes=_ALL_PICTURES, has_loras=True),
+    "sd": FamilyFacts(
+        _ALL_PICTURES,
+        controlnet_modes=_ALL_PICTURES,
+        has_loras=True,
+        prompt_windows=PROMPT_WINDOWS,
+    ),
     "sdxl": FamilyFacts(
-        _ALL_PICTURES, controlnet_modes=_ALL_PICTURES, has_loras=True, takes_refiner=True
+        _ALL_PICTURES,
+        controlnet_modes=_ALL_PICTURES,
+        has_loras=True,
+        takes_refiner=True,
+        prompt_windows=PROMPT_WINDOWS,
     ),
     "sdxl-refiner": FamilyFacts(frozenset(), is_refiner=True),
     "sd3": _flow(_FROM_PICTURES, has_loras=True),

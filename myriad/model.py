@@ -61,9 +61,10 @@ class Limits(Entry):
 class Model(Weights):
     """One [[model]]. `languages` are those its text encoder understands.
 
-    `tiny_vae` is a folder or hub id (then with `tiny_vae_revision`) of an
-    AutoencoderTiny for pools that decode with one. An entry with `refiner_of`
-    finishes the pictures of those models and is not offered by itself.
+    `max_prompt_tokens` is what that encoder reads at once. `tiny_vae` is a folder or
+    hub id (then with `tiny_vae_revision`) of an AutoencoderTiny for pools that
+    decode with one. An entry with `refiner_of` finishes the pictures of those models
+    and is not offered by itself.
     """
 
     family: str
@@ -113,6 +114,12 @@ class Model(Weights):
         if not self.limits.takes_frames(self.defaults.num_frames):
             raise ValueError("defaults.num_frames is beyond limits.max_frames or frame_multiple")
         return self
+
+    @property
+    def prompt_tokens(self) -> int:
+        """How long a prompt may be, without the marks that its encoder puts around a window."""
+        windows = self.facts.prompt_windows
+        return (self.max_prompt_tokens - 2) * windows if windows > 1 else self.max_prompt_tokens
 
     @property
     def facts(self) -> FamilyFacts:

@@ -16,6 +16,7 @@ def model_view(
     """What the model takes, what may be added to it, and which pools hold it ready."""
     nets, loras = catalog.controlnets_of(model), catalog.loras_of(model)
     return model.model_dump(mode="json", exclude=_HIDDEN) | {
+        "max_prompt_tokens": model.prompt_tokens,
         "is_default": model is catalog.default,
         "modes": sorted(model.modes),
         "controlnet_modes": sorted(model.facts.controlnet_modes) if nets else [],

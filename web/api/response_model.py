@@ -148,7 +148,7 @@ class ModelView(BaseModel):
     family: str
     licence: str
     languages: list[str] = Field(description="Languages its text encoder understands.")
-    max_prompt_tokens: int
+    max_prompt_tokens: int = Field(description="How long a prompt it reads.")
     is_default: bool
     modes: list[Mode]
     controlnet_modes: list[Mode] = Field(description="Modes in which a ControlNet may be named.")

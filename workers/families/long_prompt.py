@@ -7,15 +7,16 @@ tokenizer that shows it that window alone.
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from myriad.errors import PromptTooLong
+from myriad.family import PROMPT_WINDOWS
 from workers.shell import Pipeline
 
-MAX_WINDOWS = 8
+MAX_WINDOWS: Final = PROMPT_WINDOWS
 
 Encoded = tuple[Tensor | None, ...]
 
