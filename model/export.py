@@ -18,13 +18,16 @@ PLACE_KEYS = ("_name_or_path", "is_local", "local_files_only")
 
 def build_scheduler() -> Scheduler:
     """The default noise scheduler: DPM++ 2M on the training schedule."""
-    return diffusers.DPMSolverMultistepScheduler(
+    scheduler = diffusers.DPMSolverMultistepScheduler(
         **SCHEDULE,
         algorithm_type="dpmsolver++",
         solver_order=2,
         timestep_spacing="linspace",
         steps_offset=1,
     )
+    # For those who put DDIM in its place, whose default clips latents as if they were pixels.
+    scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False)
+    return scheduler
 
 
 def averaged_unet(folder: Path) -> Unet:

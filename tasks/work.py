@@ -10,6 +10,7 @@ from myriad.db import commit
 from myriad.db.claim import claim
 from myriad.db.deadline import expire
 from myriad.db.jobs import artifact_keys_of
+from myriad.db.keep import advance_and_keep
 from myriad.db.sweep import is_run_live, live_jobs_among
 from myriad.db.urgent import PREEMPTED
 from myriad.errors import (
@@ -83,22 +84,29 @@ class StageWork:
             return
         if lease.job_id != job_id:
             self._nudge.now()  # the job of the hint made way, and is due again
+        following: Lease | None = lease
+        while following is not None:
+            following = self._do_held(following)
+        self._nudge.now()
+
+    def _do_held(self, lease: Lease) -> Lease | None:
+        """Do the stage; the lease of the next one if the job stays here."""
         with structlog.contextvars.bound_contextvars(
             job=lease.job_id, stage=lease.stage.value, attempt=lease.attempt
         ):
-            self._do(LeaseControl(lease, self._farm.settings, self._checkpoints.keep))
-        self._nudge.now()
+            return self._do(LeaseControl(lease, self._farm.settings, self._checkpoints.keep))
 
-    def _do(self, control: LeaseControl) -> None:
+    def _do(self, control: LeaseControl) -> Lease | None:
         try:
             with self._heart.hold(control):
-                self._perform(control)
+                return self._perform(control)
         except MyriadError as error:
             self._mark(control, error)
         except BaseException as error:
             _log.exception("stage_broke")
             stage = control.lease.stage
             self._mark(control, StageFailed(f"{type(error).__name__} in {stage}"))
+        return None
 
     def _mark(self, control: LeaseControl, error: MyriadError) -> None:
         """Put into SQL why the stage did not end well."""
@@ -149,17 +157,18 @@ class StageWork:
         if lease.stage is Stage.DENOISE:
             self._checkpoints.forget(lease)
 
-    def _perform(self, control: LeaseControl) -> None:
-        lease = control.lease
+    def _perform(self, control: LeaseControl) -> Lease | None:
+        lease, following = control.lease, None
         control.raise_if_stopped()
         if lease.stage is Stage.ENCODE:
             inputs = read_inputs(self._farm.storage, lease.params)
-            self._pass_on(control, self._runner.encode(lease, inputs, control))
+            following = self._pass_on(control, self._runner.encode(lease, inputs, control))
         elif lease.stage is Stage.DENOISE:
-            self._pass_on(control, self._denoise(control))
+            following = self._pass_on(control, self._denoise(control))
             self._checkpoints.forget(lease)
         else:
             self._publish(control, self._runner.decode(lease, self._input(lease), control))
+        return following
 
     def _denoise(self, control: LeaseControl) -> bytes:
         lease = control.lease
@@ -176,14 +185,13 @@ class StageWork:
             raise ArtifactMissing(f"{lease.stage} has no input")
         return self._farm.artifacts.get(lease.artifact_key)
 
-    def _pass_on(self, control: LeaseControl, blob: bytes) -> None:
+    def _pass_on(self, control: LeaseControl, blob: bytes) -> Lease | None:
         # A job that was rewound once has met a broker that forgets: its
         # artifacts go where they last.
-        lease = control.lease
+        lease, db, lease_s = control.lease, self._farm.db, self._farm.settings.lease_s
         key = artifact_key(lease.job_id, lease.stage, lease.attempt)
         self._farm.artifacts.put(key, blob, durable=lease.rewinds > 0)
-        if not commit.advance(self._farm.db, lease, key, control.notes):
-            raise LeaseLost("another attempt has the job")
+        return advance_and_keep(db, lease, key, self._who, lease_s, control.notes)
 
     def _publish(self, control: LeaseControl, pictures: list[Picture]) -> None:
         lease, storage = control.lease, self._farm.storage

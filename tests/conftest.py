@@ -1,5 +1,6 @@
 """Fixtures and the clean environment every test starts from."""
 
+import gc
 import os
 
 os.environ.update(
@@ -9,3 +10,9 @@ for _name in [name for name in os.environ if name.startswith(("MYRIAD_", "AWS_")
     del os.environ[_name]
 
 pytest_plugins = ["tests.services"]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what all tests have imported out of every collection: workers collect often."""
+    gc.collect()
+    gc.freeze()

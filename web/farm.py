@@ -1,7 +1,10 @@
 """The farm this web process opened, and what its requests share."""
 
+from functools import partial
+
 from flask import Flask, current_app
 
+from myriad.db.sweep import live_jobs_among
 from myriad.farm import Farm
 from tasks.nudge import Nudge
 from web.admission import Admission
@@ -17,7 +20,9 @@ def attach_farm(app: Flask, farm: Farm, nudge: Nudge) -> None:
     """Make the farm reachable from every request of `app`."""
     app.extensions[_FARM] = farm
     app.extensions[_NUDGE] = nudge
-    app.extensions[_WAITING_ROOM] = WaitingRoom(farm.settings.web_threads)
+    app.extensions[_WAITING_ROOM] = WaitingRoom(
+        farm.settings.web_threads, partial(live_jobs_among, farm.db)
+    )
     app.extensions[_ADMISSION] = Admission(farm)
 
 
@@ -46,8 +51,10 @@ def admission() -> Admission:
 
 
 def close_farm(app: Flask) -> None:
-    """Stop the nudge's thread and give the farm's connections back."""
+    """Stop the threads and give the farm's connections back."""
     nudge: Nudge = app.extensions[_NUDGE]
+    room: WaitingRoom = app.extensions[_WAITING_ROOM]
     farm: Farm = app.extensions[_FARM]
     nudge.close()
+    room.close()
     farm.close()

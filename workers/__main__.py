@@ -1,5 +1,6 @@
 """`python -m workers POOL`: one worker process of that pool."""
 
+import gc
 import os
 import sys
 
@@ -21,6 +22,9 @@ def main(pool_name: str) -> None:
     from tasks.worker import serve
     from workers.runner import Runner
 
+    # What was imported stays: the collector need not look at it each time the engine stands still.
+    gc.collect()
+    gc.freeze()
     set_up_logging(settings)
     farm = open_farm(settings)
     pool = find_pool(farm.pools, pool_name)

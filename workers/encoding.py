@@ -5,14 +5,13 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from PIL import Image as Images
 from PIL.Image import Image
 from torch import Tensor
 
 from myriad.params import GenerationParams
 from workers.conditions import Conditions
-from workers.families.base import finite
+from workers.families.base import finite, upcast_if_it_overflows
 from workers.loaded import LoadedModel
 from workers.shell import Pipeline
 
@@ -51,7 +50,6 @@ def _fitted(pipe: Pipeline, params: GenerationParams, png: bytes, colours: str) 
 
 def _moments(vae: Any, pixels: Tensor) -> Tensor:
     """Mean and log-variance of the encoder's answer: [1, 2 · latent channels, …]."""
-    if vae.dtype is torch.float16 and getattr(vae.config, "force_upcast", False):
-        vae.to(torch.float32)
+    upcast_if_it_overflows(vae)
     posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
     return finite(posterior.parameters, "encoded image")

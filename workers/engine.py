@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 import torch
@@ -20,6 +20,8 @@ from workers.batching.request import Terms
 from workers.batching.stopwatch import Stopwatch
 
 Result = TypeVar("Result")
+
+_CPU: Final = torch.device("cpu")
 
 _log = structlog.get_logger(__name__)
 
@@ -51,8 +53,9 @@ class Engine:
         policy: RowPolicy | None = None,
         stopwatch: Stopwatch | None = None,
         free_cache: Callable[[], None] = lambda: None,
+        device: torch.device = _CPU,
     ) -> None:
-        self._threads = threads
+        self._threads, self._device = threads, device
         self._batcher = Batcher(max_rows, policy or EveryRow())
         self._stopwatch = stopwatch or Stopwatch()
         self._free_cache = free_cache
@@ -91,8 +94,12 @@ class Engine:
             self._give_up(submitted)
         self._submitted.put(None)
         self._thread.join()
+        self._batcher.policy.close()
 
     def _loop(self) -> None:
+        if self._device.index is not None and self._device.type != "cpu":
+            # Per thread: streams, and kernels that are not torch's own, go to the current one.
+            torch.accelerator.set_device_index(self._device.index)
         torch.set_num_threads(self._threads)
         torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
         self._hub = Hub(self._batcher, self._stopwatch, self._free_cache)

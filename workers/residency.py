@@ -1,7 +1,7 @@
 """Which models this worker holds: least recently used out first, within a budget a tier."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from myriad.errors import ModelNotLoadable
@@ -92,7 +92,7 @@ class Residency(Generic[Held]):
             ModelNotLoadable: the model alone is larger than the budget.
         """
         if key not in self._held:
-            self._held[key] = self._fetch(key, prepare)
+            self._fetch(key, prepare)
         self._held.move_to_end(key)
         self._publish()
         return self._held[key]
@@ -109,12 +109,19 @@ class Residency(Generic[Held]):
                 f"model {key.model} needs {_mib(own_bytes + needed_bytes)} for its weights, but"
                 f" the pool's memory is {_mib(self._budget_bytes)}; raise `memory` in pools.toml"
             )
-        is_changed = False
-        while self._used_bytes() + needed_bytes > self._budget_bytes:
-            victim = next(self._victims(key), None)
-            if victim is None:
+        is_changed, was_held = False, key in self._held
+        while (
+            # Whoever went on meanwhile may have brought it, or sent it away.
+            (key in self._held) == was_held
+            and self._used_bytes() + needed_bytes > self._budget_bytes
+        ):
+            if self._has_waited(key):
+                continue
+            # The longest unused that is idle, else whoever there is.
+            others = sorted(self._others(key), key=lambda each: self._held[each].is_in_use)
+            if not others:
                 break
-            self._evict(victim)
+            self._evict(others[0])
             is_changed = True
         if is_changed:
             self._publish()
@@ -137,25 +144,35 @@ class Residency(Generic[Held]):
         self._publish()
         self._on_evict()
 
-    def _fetch(self, key: Key, prepare: Callable[[], Loadable[Held]]) -> Held:
+    def _fetch(self, key: Key, prepare: Callable[[], Loadable[Held]]) -> None:
         # Out of its tier first: those who make room for it may take its place there.
         if held := self._waiting.pop(key, None):
-            self.make_room(key, held.size_bytes)
+            self._make_room_for(key, held)
+        else:
+            loadable = prepare()
+            self.make_room(key, loadable.expected_bytes)
+        if key in self._held:
+            return  # making room may wait, and another request was faster
+        if held:
             held.come_back()
-            return held
-        loadable = prepare()
-        self.make_room(key, loadable.expected_bytes)
-        return loadable.load()
+        self._held[key] = held or loadable.load()
 
-    def _victims(self, key: Key) -> Iterator[Key]:
-        """Who leaves next: the longest unused that is idle, else whoever there is."""
-        others = [each for each in self._held if each != key]
-        if not others:
-            return
-        if all(self._held[each].is_in_use for each in others):
-            self._wait(lambda: any(self._is_idle(each) for each in others))
-        present = [each for each in others if each in self._held]
-        yield from sorted(present, key=lambda each: self._held[each].is_in_use)
+    def _make_room_for(self, key: Key, held: Held) -> None:
+        try:
+            self.make_room(key, held.size_bytes)
+        except BaseException:
+            self._waiting[key] = held  # the request was ended in the meantime: it stays here
+            raise
+
+    def _has_waited(self, key: Key) -> bool:
+        """Whether all others were in use, and that is over."""
+        others = self._others(key)
+        if not others or any(self._is_idle(each) for each in others):
+            return False
+        return self._wait(lambda: any(self._is_idle(each) for each in others))
+
+    def _others(self, key: Key) -> list[Key]:
+        return [each for each in self._held if each != key]
 
     def _is_idle(self, key: Key) -> bool:
         return key not in self._held or not self._held[key].is_in_use

@@ -72,6 +72,7 @@ class Runner:
             policy=policy or LearnedRows(self._device.torch_device),
             stopwatch=stopwatch_for(self._device.torch_device),
             free_cache=self._device.free_cache,
+            device=self._device.torch_device,
         )
         self._residency: Residency[LoadedModel] = Residency(
             int(pool.memory),
@@ -233,8 +234,9 @@ class Runner:
         )
         if Stage.DENOISE in self._pool.stages:
             self._meet_at_denoisers(loaded)
-        if Stage.DECODE in self._pool.stages and (decoder := loaded.decoder) is not None:
-            self._engine.hub.park_point(decoder, loaded.family.decoder, method="decode")
+        decoder, spec = loaded.decoder, loaded.family.decoder
+        if Stage.DECODE in self._pool.stages and decoder is not None and spec is not None:
+            self._engine.hub.park_point(decoder, spec, method="decode")
 
     def _meet_at_denoisers(self, loaded: LoadedModel) -> None:
         for name, spec in loaded.family.meeting_points.items():
@@ -264,6 +266,7 @@ def _terms(stage: Stage, lease: Lease, control: Control) -> Terms:
         deadline=_on_this_clock(lease.deadline_at),
         reproducible=lease.params.reproducible,
         on_notice=control.note,
+        check=control.check,
     )
 
 

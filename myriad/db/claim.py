@@ -38,13 +38,13 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
         if job is None:
             _put_off_suspect(session, job_id, now)
             return None
-        session.add(_stage_run(job, by, now))
+        session.add(stage_run(job, by, now))
         if job.started_at is None:
             _start(session, job, now)
         session.flush()
         session.expunge(job)
     try:
-        return _lease(job, by)
+        return lease_of(job, by)
     except ValidationError:
         _fail_unreadable(db, job.id)
         return None
@@ -158,7 +158,8 @@ def _start(session: Session, job: JobRow, now: datetime) -> None:
         record_event(session, starting, EventKind.START, now)
 
 
-def _stage_run(job: JobRow, by: Claimant, now: datetime) -> StageRunRow:
+def stage_run(job: JobRow, by: Claimant, now: datetime) -> StageRunRow:
+    """The record of the attempt that `by` begins now."""
     return StageRunRow(
         job_id=job.id,
         attempt=job.attempt,
@@ -172,7 +173,8 @@ def _stage_run(job: JobRow, by: Claimant, now: datetime) -> StageRunRow:
     )
 
 
-def _lease(job: JobRow, by: Claimant) -> Lease:
+def lease_of(job: JobRow, by: Claimant) -> Lease:
+    """What the worker that holds the job knows of it. Raises ValidationError."""
     before = Stage(job.stage).previous
     return Lease(
         job_id=job.id,

@@ -35,14 +35,10 @@ def advance(db: Database, lease: Lease, artifact_key: str, notes: Sequence[str] 
     if following is None:
         raise ValueError(f"{lease.stage} is the last stage; use `finish`")
     with db.write() as session:
-        job = _held(session, lease, notes)
+        job = move_on(session, lease, following, artifact_key, notes)
         if job is None:
             return False
-        job.stage, job.tries, job.avoid_pool = following.value, 0, None
-        outcome.keep_error(job, None)
-        job.artifact_keys = {**job.artifact_keys, lease.stage.value: artifact_key}
         _let_go(job, clock.now())
-        _close_run(session, lease, "succeeded")
         return True
 
 
@@ -127,6 +123,20 @@ def rewind(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
         _let_go(job, clock.after(pause_s))
         _close_run(session, lease, "rewound")
         return True
+
+
+def move_on(
+    session: Session, lease: Lease, following: Stage, artifact_key: str, notes: Sequence[str]
+) -> JobRow | None:
+    """The held job, now at its next stage and still held; None if the lease is lost."""
+    job = _held(session, lease, notes)
+    if job is None:
+        return None
+    job.stage, job.tries, job.avoid_pool = following.value, 0, None
+    outcome.keep_error(job, None)
+    job.artifact_keys = {**job.artifact_keys, lease.stage.value: artifact_key}
+    _close_run(session, lease, "succeeded")
+    return job
 
 
 def retry_or_fail(session: Session, job: JobRow, error: MyriadError, rule: RetryRule) -> None:

@@ -5,6 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from myriad.db.workers import report_worker
 from myriad.farm import Farm
+from myriad.resident import Resident, Tier
 from tests.web.drawing import WORKER, finish_job
 
 
@@ -22,14 +23,14 @@ def test_alive(client: FlaskClient) -> None:
 
 
 def test_ready_once_every_stage_has_a_worker(client: FlaskClient, farm: Farm) -> None:
-    report_worker(farm.db, WORKER, slots=4, models=["tiny"])
+    report_worker(farm.db, WORKER, slots=4, models=[Resident("tiny", Tier.DEVICE, 1)])
     response = client.get("/readyz")
     assert response.status_code == 200, response.text
     assert set(response.json["checks"].values()) == {"ok"}
 
 
 def test_figures_come_from_sql(client: FlaskClient, farm: Farm) -> None:
-    report_worker(farm.db, WORKER, slots=4, models=["tiny"])
+    report_worker(farm.db, WORKER, slots=4, models=[Resident("tiny", Tier.DEVICE, 1)])
     done = client.post("/api/v1/jobs", json={"prompt": "a"}).json["id"]
     finish_job(farm, done)
     client.post("/api/v1/jobs", json={"prompt": "b"})

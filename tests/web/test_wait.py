@@ -1,41 +1,51 @@
 """`Prefer: wait`: how the header is read, and that waiting never starves others."""
 
-from dataclasses import replace
-from threading import Event, Thread
+from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 
-from myriad import clock
-from myriad.job import CacheOutcome, JobState, Stage
-from myriad.record import JobRecord
+from myriad.errors import DatabaseUnavailable
+from tests.processes import wait_until
 from web.api.prefer import wait_seconds
 from web.wait import WaitingRoom
 
-JOB = JobRecord(
-    id="0" * 32,
-    api_key_id=None,
-    state=JobState.QUEUED,
-    stage=Stage.ENCODE,
-    model="tiny",
-    params={},
-    priority=0,
-    metadata={},
-    cache=CacheOutcome.MISS,
-    work_id="0" * 32,
-    attempt=0,
-    images=(),
-    stage_seconds={},
-    queue_position=0,
-    deadline_at=None,
-    notes=(),
-    error_code=None,
-    error_message=None,
-    error_field=None,
-    webhook=None,
-    created_at=clock.now(),
-    started_at=None,
-    completed_at=None,
-)
+ALICE, BOB = "a" * 32, "b" * 32
+
+
+class Jobs:
+    """Which jobs live, as the database would say; counts how often it is asked."""
+
+    def __init__(self, *live: str) -> None:
+        self.live = set(live)
+        self.is_away = False
+        self.looks = 0
+        self.seen: set[str] = set()
+
+    def __call__(self, job_ids: set[str]) -> set[str]:
+        self.looks += 1
+        self.seen |= job_ids
+        if self.is_away:
+            raise DatabaseUnavailable("away")
+        return self.live & job_ids
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs(ALICE, BOB)
+
+
+@pytest.fixture
+def room(jobs: Jobs) -> Iterator[WaitingRoom]:
+    room = WaitingRoom(threads=4, live=jobs)
+    yield room
+    room.close()
+
+
+def sit(room: WaitingRoom, job_id: str) -> Thread:
+    waiter = Thread(target=room.wait, args=(job_id, 60))
+    waiter.start()
+    return waiter
 
 
 @pytest.mark.parametrize(
@@ -61,25 +71,47 @@ def test_header(header: str | None, seconds: float) -> None:
     assert wait_seconds(header, most=60) == seconds
 
 
-def test_waits_until_the_job_is_final() -> None:
-    states = iter([JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED])
-    found = WaitingRoom(threads=2).wait(lambda: replace(JOB, state=next(states)), 60)
-    assert found.state is JobState.SUCCEEDED
+def test_waits_until_the_job_is_final(room: WaitingRoom, jobs: Jobs) -> None:
+    alice, bob = sit(room, ALICE), sit(room, BOB)
+    wait_until(lambda: jobs.seen == {ALICE, BOB})
+    jobs.live.discard(ALICE)
+    alice.join(10)
+    assert not alice.is_alive()
+    assert bob.is_alive()
+    jobs.live.discard(BOB)
+    bob.join(10)
+    assert not bob.is_alive()
 
 
-def test_answers_at_once_when_every_seat_is_taken() -> None:
-    room, seated, release = WaitingRoom(threads=2), Event(), Event()
+def test_returns_when_time_is_up(room: WaitingRoom) -> None:
+    room.wait(ALICE, 0.05)
 
-    def read_slowly() -> JobRecord:
-        seated.set()
-        release.wait(10)
-        return replace(JOB, state=JobState.SUCCEEDED)
 
-    waiter = Thread(target=room.wait, args=(read_slowly, 60))
-    waiter.start()
-    assert seated.wait(10)
-    assert room.wait(lambda: JOB, 60).state is JobState.QUEUED
-    release.set()
-    waiter.join()
-    final = replace(JOB, state=JobState.FAILED)
-    assert room.wait(lambda: final, 60) is final
+def test_answers_at_once_when_every_seat_is_taken(room: WaitingRoom, jobs: Jobs) -> None:
+    waiters = [sit(room, ALICE), sit(room, BOB)]
+    wait_until(lambda: jobs.seen == {ALICE, BOB})
+    room.wait("c" * 32, 60)
+    assert "c" * 32 not in jobs.seen
+    jobs.live.clear()
+    for waiter in waiters:
+        waiter.join(10)
+    room.wait("c" * 32, 60)  # a seat is free again
+
+
+def test_nobody_waits_for_a_database_that_is_away(room: WaitingRoom, jobs: Jobs) -> None:
+    jobs.is_away = True
+    room.wait(ALICE, 60)
+    jobs.is_away = False
+    bob = sit(room, BOB)
+    jobs.live.clear()
+    bob.join(10)
+    assert not bob.is_alive()
+
+
+def test_closing_lets_everybody_go(jobs: Jobs) -> None:
+    room = WaitingRoom(threads=2, live=jobs)
+    alice = sit(room, ALICE)
+    wait_until(lambda: bool(jobs.seen))
+    room.close()
+    alice.join(10)
+    assert not alice.is_alive()

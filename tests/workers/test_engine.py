@@ -75,9 +75,21 @@ def test_close_finishes_the_running_call_and_gives_the_waiting_back(engine: Engi
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense", "cpu:-3", "meta"])
 def test_an_impossible_device_is_a_config_error(device: str) -> None:
-    pool = Pool(name="gpu", stages=(Stage.DENOISE,), device=device)
+    pool = Pool(name="gpu", stages=(Stage.DENOISE,))
     with pytest.raises(ConfigError, match=f"pool gpu: device '{device}' in fp32 cannot be used"):
-        open_device(pool)
+        open_device(pool, device)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cpu:-3", "meta", "cuda:", "cuda:1:2", "CPU"])
+def test_a_pool_names_a_kind_of_device_that_there_is(device: str) -> None:
+    with pytest.raises(ValueError, match="device"):
+        Pool(name="gpu", stages=(Stage.DENOISE,), device=device)
+
+
+def test_auto_is_what_this_machine_has() -> None:
+    found = torch.accelerator.current_accelerator(check_available=True)
+    opened = open_device(Pool(name="any", stages=(Stage.DENOISE,), device="auto")).torch_device
+    assert opened.type == (found.type if found else "cpu")
 
 
 def test_the_override_wins_and_precision_is_the_pools() -> None:

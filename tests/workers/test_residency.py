@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from myriad.errors import ModelNotLoadable
+from myriad.errors import LeaseLost, ModelNotLoadable
 from myriad.job import Stage
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner
 from workers.residency import Key, Residency
@@ -152,6 +152,39 @@ def test_a_model_in_use_is_waited_for_and_never_moved() -> None:
     stuck.get(key("b"), lambda: FakeModel(6))
     assert where(stuck) == {"b": "device"}
     assert forever.moves == []
+
+
+def test_who_waits_for_room_finds_what_another_brought_meanwhile() -> None:
+    """Two ask for a model that needs the room of a busy one: it is loaded once."""
+    busy, wanted, again = FakeModel(6, is_in_use=True), FakeModel(6), FakeModel(6)
+    found: list[FakeModel] = []
+
+    def wait(is_over: Callable[[], bool]) -> bool:
+        busy.is_in_use = False
+        if not found:
+            found.append(again)
+            found.append(held.get(key("b"), lambda: again))
+        return is_over()
+
+    held: Residency[FakeModel] = Residency(10, wait=wait)
+    held.get(key("busy"), lambda: busy)
+    assert held.get(key("b"), lambda: wanted) is again
+    assert wanted.loads == []
+    assert where(held) == {"b": "device"}
+
+
+def test_who_is_ended_while_waiting_for_room_loses_nothing() -> None:
+    def wait(is_over: Callable[[], bool]) -> bool:
+        raise LeaseLost("canceled")
+
+    held: Residency[FakeModel] = Residency(10, host_budget_bytes=10, wait=wait)
+    idle, busy = FakeModel(6), FakeModel(6)
+    held.get(key("idle"), lambda: idle)
+    held.get(key("busy"), lambda: busy)
+    busy.is_in_use = True
+    with pytest.raises(LeaseLost):
+        held.get(key("idle"), lambda: FakeModel(6))
+    assert where(held) == {"busy": "device", "idle": "host"}
 
 
 def test_a_load_that_fails_leaves_no_trace() -> None:

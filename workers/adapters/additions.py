@@ -49,6 +49,7 @@ class Additions:
         self._loras = Loras(
             pipe,
             self._denoisers,
+            device,
             max_bytes=offer.max_bytes,
             make_room=offer.make_room,
             options=family.lora_options,

@@ -16,6 +16,7 @@ from workers.adapters.lora import LoraFile, Part
 from workers.adapters.shelf import Shelf
 from workers.adapters.wearer import Variant, Wearer
 from workers.adapters.weights_file import open_lora
+from workers.device import Device
 from workers.shell import Pipeline
 
 MAX_KEPT: Final = 16
@@ -48,12 +49,14 @@ class Loras:
         self,
         pipe: Pipeline,
         denoisers: Collection[str],
+        device: Device,
         *,
         max_bytes: int,
         make_room: Callable[[int], None],
         options: Callable[[Pipeline], Mapping[str, Any]],
     ) -> None:
-        self._pipe, self._options, self._make_room = pipe, options, make_room
+        self._pipe, self._device = pipe, device
+        self._options, self._make_room = options, make_room
         self._denoisers = frozenset(denoisers)
         # Of pipelines that know LoRAs, the components that may have one.
         self._known: tuple[str, ...] = tuple(getattr(pipe, "_lora_loadable_modules", ()))
@@ -69,7 +72,7 @@ class Loras:
     def wearer(self, component: str) -> Wearer:
         """Whoever puts LoRAs on the component of that name."""
         if component not in self._wearers:
-            self._wearers[component] = Wearer(getattr(self._pipe, component))
+            self._wearers[component] = Wearer(getattr(self._pipe, component), self._device)
         return self._wearers[component]
 
     @contextmanager

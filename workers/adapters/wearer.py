@@ -1,5 +1,6 @@
 """One module of a model, and the LoRAs that it carries at the moment."""
 
+import warnings
 from collections.abc import Hashable
 from typing import Any
 
@@ -7,9 +8,10 @@ import diffusers
 from peft import inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
-from torch import nn
+from torch import Tensor, nn
 
 from workers.adapters.lora import Part
+from workers.device import Device
 
 _utils: Any = diffusers.utils  # has no types
 
@@ -24,8 +26,8 @@ class Wearer:
     a base weight, so that a request in mid-denoise cannot tell.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, device: Device) -> None:
+        self.module, self._device = module, device
         self._layers: list[Any] = []
         self._held: set[str] = set()
         self._worn: Variant | None = ()
@@ -33,14 +35,10 @@ class Wearer:
     def add(self, name: str, part: Part) -> None:
         """Hold another LoRA, not yet put on. Raises what peft does, and then holds it not."""
         try:
-            inject_adapter_in_model(
-                part.config,
-                self.module,
-                name,
-                low_cpu_mem_usage=True,
-                state_dict=dict(part.weights),
-            )
-            set_peft_model_state_dict(self.module, dict(part.weights), name, low_cpu_mem_usage=True)
+            with warnings.catch_warnings():
+                # That a LoRA cannot be merged into eight bits: none ever is.
+                warnings.filterwarnings("ignore", ".*get_apply_tensor_subclass", UserWarning)
+                self._inject(name, part)
             self._held.add(name)
         finally:
             # peft would warn at the next one, and has no other use for it.
@@ -75,6 +73,25 @@ class Wearer:
             for name, scale in wanted:
                 layer.set_scale(name, scale)
         self._worn = wanted
+
+    def _inject(self, name: str, part: Part) -> None:
+        weights = dict(part.weights)
+        inject_adapter_in_model(
+            part.config, self.module, name, low_cpu_mem_usage=True, state_dict=weights
+        )
+        set_peft_model_state_dict(self.module, weights, name, low_cpu_mem_usage=True)
+        for key, value in weights.items():
+            layer, _, kind = key.rpartition(".lora_")
+            matrix, _, leaf = kind.rpartition(".")
+            self._bring(self.module.get_submodule(f"{layer}.lora_{matrix}.{name}"), leaf, value)
+
+    def _bring(self, owner: nn.Module, leaf: str, value: Tensor) -> None:
+        """peft puts a LoRA where its layer's weight is, also if that waits elsewhere or is cast."""
+        put, device = owner.get_parameter(leaf), self._device
+        if put.dtype.itemsize == 1 or put.device.type != device.torch_device.type:
+            dtype = device.dtype if put.dtype.itemsize == 1 else put.dtype
+            ready = value.to(device.torch_device, dtype)
+            setattr(owner, leaf, nn.Parameter(ready, requires_grad=False))
 
     def _find_layers(self) -> None:
         """After an injection: new layers come switched on."""

@@ -100,7 +100,8 @@ class Hub:
     def wait(self, is_over: Callable[[], bool]) -> bool:
         """Inside a request: let others go on until `is_over()`.
 
-        False, at once, if no other is under way that could bring it about.
+        False, at once, if no other is under way that could bring it about. Raises what
+        the request's `check` does.
         """
         request = current_request()
         while not is_over():
@@ -108,6 +109,7 @@ class Hub:
                 return False
             self._sleeping.append(request)
             self._main.switch()
+            request.terms.check()
         return True
 
     def park_point(
@@ -174,22 +176,24 @@ class Hub:
         try:
             shares = self._forward(members)
         except Exception as error:
-            self._run_apart(members, error)
+            if len(members) == 1:
+                members[0].request.throw(error)
+                return
+            is_too_much = is_out_of_memory(error)
+        else:
+            for member, share in zip(members, shares, strict=True):
+                member.request.switch(share)
             return
-        for member, share in zip(members, shares, strict=True):
-            member.request.switch(share)
+        # Here and no earlier: the error's frames held the failed batch's tensors.
+        self._run_apart(members, is_too_much)
 
-    def _run_apart(self, members: list[_Parked], error: Exception) -> None:
+    def _run_apart(self, members: list[_Parked], is_too_much: bool) -> None:
         """A batch failed: whoever fails by itself too is to blame, the others go on."""
-        if len(members) == 1:
-            members[0].request.throw(error)
-            return
         parts = [[member] for member in members]
-        if is_out_of_memory(error):
+        if is_too_much:
             middle = len(members) // 2
             parts = [members[:middle], members[middle:]]
             self._too_many(members)
-        del error  # its frames hold the failed batch's tensors
         for part in parts:
             self._run(part)
 
@@ -204,14 +208,14 @@ class Hub:
         first, calls = members[0], [member.call for member in members]
         if first.meeting.put_on:
             first.meeting.put_on(first.request.variant)
-        rows = max(first.bucket, sum(call.rows for call in calls))
+        rows, shape = max(first.bucket, sum(call.rows for call in calls)), first.call.shape
 
-        def told(seconds: float) -> None:
-            self._pace.observe(first.call.shape, seconds)
-            self._batcher.policy.observe(first.call.shape, rows, seconds)
+        def told(seconds: float) -> None:  # may be kept until the next pass: holds no request
+            self._pace.observe(shape, seconds)
+            self._batcher.policy.observe(shape, rows, seconds)
 
         meeting, arguments = first.meeting, join(calls, first.bucket)
-        about = Pass(first.call.shape, rows, meeting.module, meeting.method, arguments)
+        about = Pass(shape, rows, meeting.module, meeting.method, arguments)
         with self._batcher.policy.watch(about), self._stopwatch.timing(told):
             outputs = meeting.forward(**arguments, return_dict=False)
         self.forwards, self.rows = self.forwards + 1, self.rows + rows

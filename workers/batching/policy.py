@@ -41,6 +41,10 @@ class RowPolicy(Protocol):
         """A forward pass of `rows` did not fit."""
         ...
 
+    def close(self) -> None:
+        """There will be no more forward passes."""
+        ...
+
 
 class EveryRow:
     """Whatever is there runs together, up to what once was too much."""
@@ -59,3 +63,6 @@ class EveryRow:
 
     def out_of_memory(self, shape: Hashable, rows: int) -> None:
         self._caps[shape] = rows // 2
+
+    def close(self) -> None:
+        pass

@@ -17,12 +17,14 @@ class Terms:
     of `time.monotonic()`. A `reproducible` request runs in
     batches of a fixed number of rows, so that its bytes do not depend on its
     neighbours. `on_notice` is told in words what was done to get it through.
+    `check` is called while it waits for others, and raises what ends it.
     """
 
     steps: int = 1
     deadline: float | None = None
     reproducible: bool = False
     on_notice: Callable[[str], None] = lambda text: None
+    check: Callable[[], None] = lambda: None
 
 
 class Request(greenlet):

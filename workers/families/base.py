@@ -35,8 +35,8 @@ class Family(ABC):
     components: ClassVar[Mapping[Stage, tuple[str, ...]]]
     # Modules at which requests may meet, the denoiser first, and how to read their calls.
     meeting_points: ClassVar[Mapping[str, CallSpec]]
-    # How to read calls of its VAE's `decode`.
-    decoder: ClassVar[CallSpec] = CallSpec(rows="z", timestep=None)
+    # How to read calls of its VAE's `decode`; None: each runs by itself.
+    decoder: ClassVar[CallSpec | None] = CallSpec(rows="z", timestep=None)
     # Whether `to_vae` needs no more of the VAE than its config.
     has_previews: ClassVar[bool] = True
     # Buffers of the VAE that the denoiser's pipeline reads, by their names in its weights.
@@ -133,6 +133,12 @@ def finite(tensor: Tensor, name: str) -> Tensor:
     if not torch.isfinite(tensor).all():
         raise NonFiniteOutput(f"the model's {name} hold NaN or infinity; try precision fp32")
     return tensor
+
+
+def upcast_if_it_overflows(vae: Any) -> None:
+    """To float32 for good, where the VAE's config says that float16 does not hold its numbers."""
+    if vae.dtype is torch.float16 and getattr(vae.config, "force_upcast", False):
+        vae.to(torch.float32)
 
 
 def like(module: Any, value: Any) -> Any:

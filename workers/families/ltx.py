@@ -31,6 +31,8 @@ class LTX(VideoFamily):
         Stage.DECODE: ("vae",),
     }
     meeting_points: ClassVar = {"transformer": CallSpec()}
+    # It may draw from the process's own generator, which is one job's for as long as it runs.
+    decoder: ClassVar = None
     vae_buffers: ClassVar = ("latents_mean", "latents_std")
     max_tokens: ClassVar = 128
 

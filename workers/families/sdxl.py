@@ -18,7 +18,7 @@ from myriad.job import Stage
 from myriad.mode import Mode
 from myriad.params import GenerationParams
 from workers.conditions import Conditions, Embeds
-from workers.families.base import Family, Frames, encoded_texts
+from workers.families.base import Family, Frames, encoded_texts, upcast_if_it_overflows
 from workers.families.inpainting import inpainting_inputs
 from workers.families.long_prompt import Encoded, check_windows, encode_windows
 from workers.families.sd import CONTROLNET, UNET
@@ -84,13 +84,13 @@ class StableDiffusionXL(Family):
         return inpainting_inputs(pipe, conditions)
 
     def decode(self, pipe: Pipeline, latents: Tensor, params: GenerationParams) -> Iterator[Frames]:
-        if pipe.vae.dtype == torch.float16 and pipe.vae.config.force_upcast:
-            pipe.vae.to(torch.float32)
+        upcast_if_it_overflows(pipe.vae)
         return super().decode(pipe, latents, params)
 
     def to_vae(self, pipe: Pipeline, latents: Tensor, params: GenerationParams) -> Tensor:
         vae = pipe.vae
-        mean, std = vae.config.latents_mean, vae.config.latents_std
+        # A tiny autoencoder has neither.
+        mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")
         scaled: Tensor = latents / vae.config.scaling_factor
         if mean is not None and std is not None:
             shape = (1, -1, 1, 1)

@@ -59,6 +59,8 @@ class LearnedRows:
 
     def observe(self, shape: Hashable, rows: int, seconds: float) -> None:
         self._curve.observe(shape, rows, seconds)
+        if limit := self._limits.get(shape):
+            limit.went_well(rows)
 
     def out_of_memory(self, shape: Hashable, rows: int) -> None:
         limit = self._limits.get(shape) or self._limit(RowMemory(0, 0))

@@ -64,7 +64,7 @@ class RowLimit:
             real = max(0, peak_bytes - self._memory.a_bytes)
             self._ratios.append(real / (self._memory.b_bytes * rows))
             self._k = max(self._ratios) * _MARGIN or FIRST_K
-        self._forgive(rows)
+        self.went_well(rows)
 
     def out_of_memory(self, rows: int) -> None:
         """A call of `rows` did not fit: from now on at most half as many."""
@@ -72,8 +72,8 @@ class RowLimit:
         self._patience *= 2
         self._went_well = 0
 
-    def _forgive(self, rows: int) -> None:
-        """Memory may have been short for a while only: try a few more rows, and rarely."""
+    def went_well(self, rows: int) -> None:
+        """A call of `rows` fitted. Memory was perhaps short for a while: rarely, try a few more."""
         if self._cap is None or rows < self._cap:
             return
         self._went_well += 1

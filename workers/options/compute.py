@@ -21,7 +21,7 @@ class Tf32:
         return pool.tf32
 
     def check(self, pool: Pool, device: Device) -> None:
-        if device.torch_device.type != "cuda" or torch.cuda.get_device_capability() < (8, 0):
+        if device.torch_device.type != "cuda" or _capability(device) < (8, 0):
             raise ConfigError(f"pool {pool.name}: tf32 needs an NVIDIA GPU of 2020 or later")
         if pool.precision != "fp32":
             raise ConfigError(f"pool {pool.name}: tf32 is for precision fp32")
@@ -85,6 +85,10 @@ class Compile:
             any(getattr(part, "_compiled_call_impl", None) for part in module.modules())
             for module in modules
         )
+
+
+def _capability(device: Device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device.torch_device)
 
 
 def _has_backend(module: torch.nn.Module, backend: str) -> bool:

@@ -1,5 +1,6 @@
 """The hub over plain modules: what is joined, what waits for whom, and what fails alone."""
 
+import weakref
 from concurrent.futures import Future
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from myriad.errors import LeaseLost
 from workers.batching.batcher import Batcher
 from workers.batching.call import CallSpec
 from workers.batching.hub import Hub
@@ -178,6 +180,42 @@ def test_out_of_memory_halves_until_it_fits_and_tells_who_it_concerns() -> None:
     assert [result.item() for result in farm.run()] == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert max(module.seen) <= 2
     assert told
+
+
+def test_a_batch_that_ran_out_of_memory_lets_go_of_it_before_it_runs_again() -> None:
+    farm, failed, alive = Farm(), [], []
+    module = farm.module = Adder()
+    real = module.forward
+
+    def limited(x: Tensor, t: Tensor, return_dict: bool = True) -> tuple[Tensor]:
+        alive.extend(each() is not None for each in failed)
+        if len(x) > 1:
+            activations = torch.zeros(len(x))
+            failed.append(weakref.ref(activations))
+            raise torch.OutOfMemoryError("injected")
+        return real(x, t)
+
+    module.forward = limited  # type: ignore[method-assign,assignment]
+    farm.hub.park_point(module, SPEC)
+    for number in range(4):
+        farm.ask(x=torch.zeros(1, 1), t=float(number))
+    farm.run()
+    assert len(failed) == 3
+    assert not any(alive)
+
+
+def test_who_waits_for_others_can_be_ended() -> None:
+    farm = Farm()
+
+    def ended() -> None:
+        raise LeaseLost("canceled")
+
+    waiting = Terms(check=ended)
+    farm.ask(x=torch.zeros(1, 1), t=0.0)
+    result = farm.start(lambda: farm.hub.wait(lambda: False), waiting)
+    farm.hub.tick()
+    with pytest.raises(LeaseLost):
+        result.result(timeout=0)
 
 
 def test_a_list_that_has_not_an_item_a_row_is_refused() -> None:

@@ -249,6 +249,23 @@ def test_ltx_decodes_with_the_noise_the_pipeline_would_draw(
     assert_same_frames([drawn], pipe(**arguments).frames)
 
 
+def test_ltx_decodes_with_its_own_noise_beside_another(
+    tmp_path_factory: pytest.TempPathFactory, open_runner: Open
+) -> None:
+    model = saved("ltx", tmp_path_factory, decoder_inject_noise=(True, True, False, False, False))
+    runner, jobs = open_runner(model, max_rows=64), [job_of(model, seed=seed) for seed in (1, 2)]
+    blobs = [blob.dump({"latents": latents}) for latents in denoise(runner, *jobs)]
+
+    def decode(place: int) -> bytes:
+        return runner.decode(jobs[place], blobs[place], FakeControl())[0].data
+
+    alone = [decode(place) for place in (0, 1)]
+    with ThreadPoolExecutor(2) as threads, held(runner):
+        waiting = [threads.submit(decode, place) for place in (0, 1)]
+        wait_for_queue(runner, 2)
+    assert [each.result() for each in waiting] == alone
+
+
 def test_ltx_takes_its_rate_into_account(
     tmp_path_factory: pytest.TempPathFactory, open_runner: Open
 ) -> None:

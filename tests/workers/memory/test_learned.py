@@ -61,6 +61,11 @@ def test_running_out_of_memory_halves_the_rows(about: Pass) -> None:
         policy.observe(SHAPE, rows, 1.0)
     policy.out_of_memory(SHAPE, 16)
     assert policy.best_rows(SHAPE, 16, 2) == 8
+    for _ in range(200):
+        policy.observe(SHAPE, 8, 0.5)
+    limit = policy._limits[SHAPE]
+    assert limit is not None
+    assert limit.max_rows() == 10  # memory was short for a while only
     policy.close()
 
 
