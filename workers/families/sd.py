@@ -55,6 +55,9 @@ class StableDiffusion(Family):
     # The checker is no part of the split; said here, its absence is no surprise to diffusers.
     options: ClassVar = {"requires_safety_checker": False}
 
+    # What `encode_prompt` returns, in its order, by the names the pipeline's call takes it by.
+    embeds: ClassVar[tuple[str, ...]] = ("prompt_embeds", "negative_prompt_embeds")
+
     def encode(self, pipe: Pipeline, params: GenerationParams, device: torch.device) -> Embeds:
         def encode(shown: Pipeline) -> Encoded:
             encoded: Encoded = shown.encode_prompt(
@@ -62,17 +65,22 @@ class StableDiffusion(Family):
                 device=device,
                 num_images_per_prompt=1,
                 do_classifier_free_guidance=params.guidance_scale > 1,
+                # None, not "": a model's own config may say what no negative prompt means.
                 negative_prompt=params.negative_prompt or None,
             )
             return encoded
 
         texts = list(encoded_texts(params).values())
-        names = ("prompt_embeds", "negative_prompt_embeds")
-        return dict(zip(names, encode_windows(pipe, texts, ["tokenizer"], encode), strict=True))
+        encoded = encode_windows(pipe, texts, self._tokenizers(), encode)
+        return dict(zip(self.embeds, encoded, strict=True))
 
     def check_length(self, pipe: Pipeline, params: GenerationParams) -> None:
         for field, text in encoded_texts(params).items():
-            check_windows(field, text, pipe.tokenizer)
+            for name in self._tokenizers():
+                check_windows(field, text, getattr(pipe, name))
+
+    def _tokenizers(self) -> list[str]:
+        return [name for name in self.components[Stage.ENCODE] if name.startswith("tokenizer")]
 
     def vae_inputs(self, pipe: Pipeline, conditions: Conditions) -> list[Tensor]:
         return inpainting_inputs(pipe, conditions)
