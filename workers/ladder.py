@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from myriad.errors import OutOfMemory
 from myriad.job import Stage
+from workers.batching.meeting import beneath
+from workers.batching.request import current_request
 from workers.loaded import LoadedModel
 from workers.options.offload import is_offloaded, offload
 from workers.options.option import denoisers, loaded_vae
@@ -20,11 +22,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Rung:
-    """`climb` changes something, or says False if that is no help here; `descend` undoes it."""
+    """`climb` changes something, or says False if that is no help here; `descend` undoes it.
+
+    With `is_private` it changes what others would use too: until then nobody else runs.
+    """
 
     name: str
     climb: Callable[[LoadedModel], bool]
     descend: Callable[[LoadedModel], object] = lambda loaded: None
+    is_private: bool = False
 
 
 @contextmanager
@@ -36,6 +42,7 @@ def _descending(loaded: LoadedModel) -> Iterator[list[Rung]]:
     finally:
         for rung in reversed(climbed):
             rung.descend(loaded)
+        _stay_apart(False)
 
 
 def climb(
@@ -59,7 +66,14 @@ def climb(
                 if rung is None:
                     raise
             climbed.append(rung)
+            _stay_apart(rung.is_private)
             note(f"out of memory: {rung.name}")
+
+
+def _stay_apart(apart: bool) -> None:
+    """Let nobody else run while what is shared is not as they expect it."""
+    if request := current_request():
+        request.is_apart = apart
 
 
 def rungs_for(stage: Stage, spare: Callable[[], bool]) -> Sequence[Rung]:
@@ -67,16 +81,18 @@ def rungs_for(stage: Stage, spare: Callable[[], bool]) -> Sequence[Rung]:
     first = Rung("other models left the device", lambda loaded: spare())
     if stage is Stage.DENOISE:
         return (first, Rung("the denoiser's layers wait off the device", _offload))
-    return (
-        first,
-        Rung("the VAE works image by image", _switch("slicing", True), _switch("slicing", False)),
-        Rung("the VAE works tile by tile", _switch("tiling", True), _switch("tiling", False)),
-    )
+    is_decoding = stage is Stage.DECODE
+
+    def rung(how: str, what: str) -> Rung:
+        on, off = (_switch(what, turn, is_decoding=is_decoding) for turn in (True, False))
+        return Rung(f"the VAE works {how}", on, off, is_private=True)
+
+    return (first, rung("image by image", "slicing"), rung("tile by tile", "tiling"))
 
 
-def _switch(what: str, on: bool) -> Callable[[LoadedModel], bool]:
+def _switch(what: str, on: bool, *, is_decoding: bool) -> Callable[[LoadedModel], bool]:
     def switch(loaded: LoadedModel) -> bool:
-        vae: Any = loaded_vae(loaded.pipe)
+        vae: Any = loaded.decoder if is_decoding else loaded_vae(loaded.pipe)
         if vae is None or getattr(vae, f"use_{what}", on) == on:
             return False
         getattr(vae, f"{'enable' if on else 'disable'}_{what}")()
@@ -89,6 +105,8 @@ def _offload(loaded: LoadedModel) -> bool:
     """Once done it stays: the next request would run out of memory as well."""
     modules = [each for each in denoisers(loaded.family, loaded.pipe) if not is_offloaded(each)]
     device = loaded.device.torch_device
+    loaded.can_wait = loaded.can_wait and not modules
     return bool(modules) and all(
-        offload(module, device, to_disk=device.type == "cpu") for module in modules
+        beneath(module, lambda each: offload(each, device, to_disk=device.type == "cpu"))
+        for module in modules
     )

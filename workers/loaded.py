@@ -14,6 +14,8 @@ from myriad.params import GenerationParams
 from workers.adapters.additions import Additions, Offer
 from workers.device import Device
 from workers.families.base import Family
+from workers.options.offload import is_offloaded
+from workers.options.size import stored_bytes
 from workers.preview import PreviewMap
 from workers.shell import Pipeline, build_pipeline, with_part
 from workers.vae_stand_in import VaeStandIn
@@ -42,14 +44,10 @@ class LoadedModel:
 
     @property
     def size_bytes(self) -> int:
-        """What its parameters and buffers take now, and what has been added to it."""
-        modules = [part for part in self.pipe.components.values() if _is_module(part)]
-        own: int = sum(
-            tensor.nbytes
-            for module in modules
-            for tensor in (*module.parameters(), *module.buffers())
-        )
-        return own + self.additions.size_bytes
+        """What it takes now with all that was added, but for layers that wait elsewhere."""
+        parts = (*self.pipe.components.values(), self.tiny_vae)
+        modules = [part for part in parts if _is_module(part) and not is_offloaded(part)]
+        return sum(map(stored_bytes, modules)) + self.additions.size_bytes
 
     @property
     def decoder(self) -> torch.nn.Module | None:

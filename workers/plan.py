@@ -41,9 +41,10 @@ class Plan:
 
     @property
     def expected_bytes(self) -> int:
-        """What the weights will take. Raises ModelNotLoadable if they cannot be read."""
+        """What the weights will take there. Raises ModelNotLoadable if they cannot be read."""
+        moved = [part for part in self.parts if part not in self.staying]
         with self._load_errors():
-            return weights_bytes(self.folder, self.parts, self.device.dtype)
+            return weights_bytes(self.folder, moved, self.device.dtype)
 
     def load(self) -> LoadedModel:
         """Raises ModelNotLoadable for whatever diffusers finds wrong with the files."""

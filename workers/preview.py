@@ -19,7 +19,8 @@ from workers.families.base import Family, upcast_if_it_overflows
 from workers.shell import Pipeline
 
 PREVIEW_PX = 256
-_PICTURES = 8
+_PICTURES = 4
+_CORNER = 0.9
 _SIDE_PX = 64
 _RIDGE = 1e-3
 
@@ -90,11 +91,17 @@ def _flat(latents: Tensor) -> Tensor:
 
 
 def _synthetic_pictures() -> Tensor:
-    """[n, 3, side, side] in −1…1: soft colour fields, and blocks of plain colour."""
+    """[n, 3, side, side] in −1…1: soft colour fields, blocks of colour, and plain pictures.
+
+    The plain ones are the corners of the colour cube: a small VAE has them far from linear,
+    and without them it is shown too pale.
+    """
     generator = torch.Generator().manual_seed(0)
     fields = torch.rand(_PICTURES, 3, 4, 4, generator=generator) * 2 - 1
     size = (_SIDE_PX, _SIDE_PX)
     soft = interpolate(fields, size, mode="bilinear", align_corners=True)
     hard = interpolate(fields, size, mode="nearest")
     is_soft = torch.arange(_PICTURES).view(-1, 1, 1, 1) % 2 == 0
-    return torch.where(is_soft, soft, hard)
+    ends = torch.tensor([-_CORNER, _CORNER])
+    plain = torch.cartesian_prod(ends, ends, ends)[:, :, None, None].expand(-1, -1, *size)
+    return torch.cat([torch.where(is_soft, soft, hard), plain])

@@ -1,5 +1,6 @@
 """Which models this worker holds: least recently used out first, within a budget a tier."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -7,6 +8,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from myriad.errors import ModelNotLoadable
 from myriad.job import Stage
 from myriad.resident import Resident, Tier
+
+_PUBLISH_EVERY_S = 1.0
 
 
 class Weighty(Protocol):
@@ -52,6 +55,10 @@ class Key(NamedTuple):
     stages: tuple[Stage, ...]
 
 
+# So long a request sleeps for room before newcomers to the models in its way sleep as well.
+# Each such turn costs a swap of models.
+PATIENCE_S = 10.0
+
 # Blocks the request until the condition holds; False if nobody is left who could bring it about.
 Wait = Callable[[Callable[[], bool]], bool]
 
@@ -78,6 +85,14 @@ class Residency(Generic[Held]):
         self._held: OrderedDict[Key, Held] = OrderedDict()
         self._waiting: OrderedDict[Key, Held] = OrderedDict()
         self.residents: tuple[Resident, ...] = ()
+        self._published_s = 0.0
+        # When each request began to wait for room.
+        self._asleep_since: list[float] = []
+
+    @property
+    def held(self) -> list[Held]:
+        """What is on the device, least recently used first."""
+        return list(self._held.values())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,6 +106,9 @@ class Residency(Generic[Held]):
         Raises:
             ModelNotLoadable: the model alone is larger than the budget.
         """
+        if key in self._held and self._is_somebody_starving:
+            # A model with steady traffic is never idle: let those who wait for that have it once.
+            self._wait(lambda: not self._is_somebody_starving)
         if key not in self._held:
             self._fetch(key, prepare)
         self._held.move_to_end(key)
@@ -169,7 +187,16 @@ class Residency(Generic[Held]):
         others = self._others(key)
         if not others or any(self._is_idle(each) for each in others):
             return False
-        return self._wait(lambda: any(self._is_idle(each) for each in others))
+        began = time.monotonic()
+        self._asleep_since.append(began)
+        try:
+            return self._wait(lambda: any(self._is_idle(each) for each in others))
+        finally:
+            self._asleep_since.remove(began)
+
+    @property
+    def _is_somebody_starving(self) -> bool:
+        return any(time.monotonic() - began > PATIENCE_S for began in self._asleep_since)
 
     def _others(self, key: Key) -> list[Key]:
         return [each for each in self._held if each != key]
@@ -190,6 +217,7 @@ class Residency(Generic[Held]):
         return sum(held.size_bytes for held in self._held.values())
 
     def _publish(self) -> None:
+        self._published_s = time.monotonic()
         # One assignment of a new tuple, so a reader on another thread sees old or new, whole.
         tiers = ((Tier.DEVICE, self._held), (Tier.HOST, self._waiting))
         self.residents = tuple(

@@ -1,30 +1,23 @@
 """The stages themselves: what `tasks` asks of this room."""
 
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 import structlog
 from torch import Tensor
 
-from myriad import clock
 from myriad.catalog import Catalog
-from myriad.errors import ModelUnavailable
 from myriad.job import Stage
 from myriad.lease import Lease
-from myriad.model import Model
 from myriad.params import GenerationParams
 from myriad.pool import Pool
 from myriad.resident import Resident, Tier
 from tasks.runner import Control, Picture
 from workers import blob as codec
-from workers.adapters.additions import Offer
 from workers.batching.policy import RowPolicy
-from workers.batching.request import Terms
 from workers.batching.stopwatch import stopwatch_for
 from workers.checkpoint import Checkpoint
 from workers.conditions import Conditions
@@ -35,16 +28,14 @@ from workers.engine import Engine
 from workers.error import short, stage_errors
 from workers.families.base import Frames
 from workers.ladder import climb, rungs_for
+from workers.library import Library
 from workers.loaded import LoadedModel
-from workers.loading import plan
 from workers.memory.learned import LearnedRows
-from workers.options.registry import apply_options, check_options
+from workers.options.registry import check_options
 from workers.picture import make_picture
 from workers.preview import drawer
 from workers.refining import denoise_and_refine
-from workers.residency import Key, Loadable, Residency
-from workers.source import is_on_disk
-from workers.tiny_vae import load_tiny_vae
+from workers.terms import terms_of
 from workers.watch import Misfit, Watch
 
 Result = TypeVar("Result")
@@ -62,7 +53,6 @@ class Runner:
     def __init__(
         self, catalog: Catalog, pool: Pool, device: str = "", policy: RowPolicy | None = None
     ) -> None:
-        self._catalog = catalog
         self._pool = pool
         self._device = open_device(pool, device)
         check_options(pool, self._device)
@@ -74,30 +64,17 @@ class Runner:
             free_cache=self._device.free_cache,
             device=self._device.torch_device,
         )
-        self._residency: Residency[LoadedModel] = Residency(
-            int(pool.memory),
-            self._device.free_cache,
-            host_budget_bytes=int(pool.host_memory),
-            wait=self._engine.hub.wait,
-        )
-
-    @property
-    def held_models(self) -> tuple[str, ...]:
-        """Names of the models on the device, least recently used first; safe on any thread."""
-        return self._residency.names
+        self._library = Library(catalog, pool, self._device, self._engine.hub)
 
     @property
     def residents(self) -> tuple[Resident, ...]:
         """What is held where, and what lies ready on local disk; safe on any thread."""
-        held = self._residency.residents
-        names = {each.model for each in held}
-        here = (
-            Resident(name, Tier.DISK)
-            for name, model in self._catalog.items()
-            if name not in names and self._pool.serves(self._pool.stages[0], name)
-            if is_on_disk(model)
-        )
-        return (*held, *here)
+        return self._library.residents
+
+    @property
+    def held_models(self) -> tuple[str, ...]:
+        """Names of the models on the device, least recently used first; safe on any thread."""
+        return tuple(each.model for each in self.residents if each.tier is Tier.DEVICE)
 
     @property
     def forwards(self) -> int:
@@ -107,12 +84,12 @@ class Runner:
     def preload(self, model: str) -> None:
         """Load `model` now rather than at its first job. Raises StageError."""
         with stage_errors():
-            self._engine.run(lambda: self._loaded(model))
+            self._engine.run(lambda: self._library.get(model))
 
     def preload_all(self) -> None:
         """Begin to load what the pool names, in its order; failures are logged."""
         for name in self._pool.preload:
-            loading = self._engine.submit(lambda name=name: self._loaded(name))  # type: ignore[misc]
+            loading = self._engine.submit(lambda name=name: self._library.get(name))  # type: ignore[misc]
             loading.add_done_callback(partial(_log_preload, name))
 
     def encode(self, lease: Lease, inputs: Mapping[str, bytes], control: Control) -> bytes:
@@ -124,7 +101,7 @@ class Runner:
         def work(loaded: LoadedModel) -> bytes:
             conditions = encode(loaded, lease.params, inputs)
             if use := lease.params.refiner:
-                own = encode(self._loaded(use.model), _refiner_params(lease.params), {})
+                own = encode(self._library.get(use.model), _refiner_params(lease.params), {})
                 conditions = replace(conditions, refiner=own.embeds)
             control.progress(1, 1)
             return conditions.dump()
@@ -175,8 +152,7 @@ class Runner:
     def _run(
         self, stage: Stage, lease: Lease, control: Control, work: Callable[[LoadedModel], Result]
     ) -> Result:
-        key = Key(lease.model, self._pool.stages)
-        rungs = rungs_for(stage, lambda: self._residency.spare(key))
+        rungs = rungs_for(stage, lambda: self._library.spare(lease.model))
 
         def attempt(loaded: LoadedModel) -> Result:
             with stage_errors():
@@ -185,64 +161,21 @@ class Runner:
         def call() -> Result:
             with stage_errors():
                 control.check()
-                loaded = self._loaded(lease.model)
+                loaded = self._library.get(lease.model)
                 control.check()
             with loaded.in_use():
                 return climb(loaded, rungs, lambda: attempt(loaded), control.note)
 
-        return self._engine.run(call, _terms(stage, lease, control))
+        return self._engine.run(call, terms_of(stage, lease, control))
 
     def _denoise(
         self, loaded: LoadedModel, params: GenerationParams, conditions: Conditions, watch: Watch
     ) -> Tensor:
         if params.refiner is None:
             return denoise(loaded, params, conditions, watch)
-        refiner = self._loaded(params.refiner.model)
+        refiner = self._library.get(params.refiner.model)
         with refiner.in_use():
             return denoise_and_refine(loaded, refiner, params, conditions, watch)
-
-    def _loaded(self, name: str) -> LoadedModel:
-        """On the engine thread: the model `name`, loaded for this pool's stages."""
-        models = {**self._catalog, **self._catalog.refiners}
-        if name not in models:
-            raise ModelUnavailable(f"model {name} is not in this worker's catalogue")
-        key = Key(name, self._pool.stages)
-        model = models[name]
-        return self._residency.get(key, lambda: self._plan(model))
-
-    def _plan(self, model: Model) -> Loadable[LoadedModel]:
-        is_offloaded = self._pool.offload != "none"
-        return plan(
-            model, self._pool.stages, self._device, self._settle_in, is_offloaded=is_offloaded
-        )
-
-    def _settle_in(self, loaded: LoadedModel) -> None:
-        """Give it the pool's options, and let requests share its forward passes."""
-        apply_options(loaded.family, loaded.pipe, self._pool, self._device, loaded.model.name)
-        loaded.can_wait = self._pool.offload == "none" and not self._pool.compile
-        if self._pool.tiny_vae and Stage.DECODE in self._pool.stages:
-            loaded.tiny_vae = load_tiny_vae(loaded.model, self._device)
-        key = Key(loaded.model.name, self._pool.stages)
-        loaded.offer(
-            Offer(
-                loras=self._catalog.loras_of(loaded.model),
-                controlnets=self._catalog.controlnets_of(loaded.model),
-                max_bytes=int(self._pool.memory) // 4,
-                make_room=lambda needed_bytes: self._residency.make_room(key, needed_bytes),
-                park=self._engine.hub.park_point,
-            )
-        )
-        if Stage.DENOISE in self._pool.stages:
-            self._meet_at_denoisers(loaded)
-        decoder, spec = loaded.decoder, loaded.family.decoder
-        if Stage.DECODE in self._pool.stages and decoder is not None and spec is not None:
-            self._engine.hub.park_point(decoder, spec, method="decode")
-
-    def _meet_at_denoisers(self, loaded: LoadedModel) -> None:
-        for name, spec in loaded.family.meeting_points.items():
-            if (module := getattr(loaded.pipe, name)) is not None:
-                put_on = loaded.additions.wearer(name).put_on
-                self._engine.hub.park_point(module, spec, put_on)
 
 
 def _log_preload(name: str, loading: "Future[LoadedModel]") -> None:
@@ -257,21 +190,3 @@ def _refiner_params(params: GenerationParams) -> GenerationParams:
     return params.model_copy(
         update={"refiner": None, "loras": (), "controlnets": (), "image": None, "mask": None}
     )
-
-
-def _terms(stage: Stage, lease: Lease, control: Control) -> Terms:
-    params = lease.params
-    return Terms(
-        steps=params.num_inference_steps if stage is Stage.DENOISE else params.num_images,
-        deadline=_on_this_clock(lease.deadline_at),
-        reproducible=lease.params.reproducible,
-        on_notice=control.note,
-        check=control.check,
-    )
-
-
-def _on_this_clock(moment: datetime | None) -> float | None:
-    """A date as a moment of `time.monotonic()`."""
-    if moment is None:
-        return None
-    return time.monotonic() + (moment - clock.now()).total_seconds()

@@ -25,7 +25,7 @@ def on_engine(runner: Runner, act: Any) -> Any:
 def scarce(runner: Runner, part: str, has_room: Any) -> Iterator[list[int]]:
     """Let the module run out of memory whenever `has_room(module, rows)` is false."""
     refused: list[int] = []
-    module = getattr(on_engine(runner, lambda: runner._loaded("sd")).pipe, part)
+    module = getattr(on_engine(runner, lambda: runner._library.get("sd")).pipe, part)
     inner = module.mid_block if part == "unet" else module.decoder
 
     def refuse(mid: Any, args: Any) -> None:
@@ -82,7 +82,7 @@ def test_a_picture_too_large_is_decoded_in_tiles(lease: MakeLease, open_runner: 
         "out of memory: the VAE works image by image",
         "out of memory: the VAE works tile by tile",
     ]
-    vae = on_engine(runner, lambda: runner._loaded("sd")).pipe.vae
+    vae = on_engine(runner, lambda: runner._library.get("sd")).pipe.vae
     assert not vae.use_slicing
     assert not vae.use_tiling
 

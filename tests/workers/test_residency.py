@@ -8,6 +8,7 @@ import pytest
 from myriad.errors import LeaseLost, ModelNotLoadable
 from myriad.job import Stage
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner
+from workers import residency
 from workers.residency import Key, Residency
 
 
@@ -184,7 +185,33 @@ def test_who_is_ended_while_waiting_for_room_loses_nothing() -> None:
     busy.is_in_use = True
     with pytest.raises(LeaseLost):
         held.get(key("idle"), lambda: FakeModel(6))
-    assert where(held) == {"busy": "device", "idle": "host"}
+    busy.is_in_use = False
+    assert held.get(key("idle"), lambda: FakeModel(99)) is idle
+
+
+def test_newcomers_to_a_busy_model_let_the_starving_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(residency, "PATIENCE_S", 0.0)
+    busy = FakeModel(6, is_in_use=True)
+    order: list[str] = []
+
+    def wait(is_over: Callable[[], bool]) -> bool:
+        """Stands for the hub: another request for the busy model comes while one sleeps."""
+        if not order:
+            order.append("asleep")
+            held.get(key("busy"), lambda: busy)
+            order.append("newcomer went on")
+            busy.is_in_use = False
+        elif not is_over():
+            order.append("newcomer waits")
+        return is_over()
+
+    held: Residency[FakeModel] = Residency(10, wait=wait)
+    held.get(key("busy"), lambda: busy)
+    held.get(key("b"), lambda: FakeModel(6))
+    assert order == ["asleep", "newcomer waits", "newcomer went on"]
+    assert where(held) == {"b": "device"}
 
 
 def test_a_load_that_fails_leaves_no_trace() -> None:

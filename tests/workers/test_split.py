@@ -168,14 +168,14 @@ def test_a_vae_that_overflows_in_fp16_decodes_in_fp32(
     decoder, job = open_runner(Stage.DECODE, precision="fp16"), lease("sdxl")
     latents = torch.zeros(1, 4, 12, 8, dtype=torch.float16)
     decoder.decode(job, blob.dump({"latents": latents}), FakeControl())
-    [loaded] = decoder._residency._held.values()
+    [loaded] = decoder._library.held
     assert loaded.pipe.vae.dtype is torch.float32
 
 
 def loaded_parts(runner: Runner, model: str) -> set[str]:
     """Names of the components a runner holds, as it holds them."""
     runner.preload(model)
-    [loaded] = runner._residency._held.values()
+    [loaded] = runner._library.held
     return {name for name, part in loaded.pipe.components.items() if part is not None}
 
 
@@ -186,7 +186,7 @@ def test_each_pool_loads_only_its_stages_components(open_runner: MakeRunner, fam
     # The VAE's stand-in is there, and weighs nothing.
     denoiser = open_runner(Stage.DENOISE)
     assert loaded_parts(denoiser, family) == {*parts[Stage.DENOISE], "vae"}
-    [loaded] = denoiser._residency._held.values()
+    [loaded] = denoiser._library.held
     assert not isinstance(loaded.pipe.vae, torch.nn.Module)
     assert loaded.size_bytes == sum(each.nbytes for each in loaded.pipe.unet.state_dict().values())
 

@@ -30,7 +30,7 @@ from workers.runner import Runner
 def count_denoiser_calls(runner: Runner, model: str) -> list[int]:
     """A list that grows by one with each forward pass of the loaded UNet."""
     runner.preload(model)
-    [loaded] = runner._residency._held.values()
+    [loaded] = runner._library.held
     calls: list[int] = []
     loaded.pipe.unet.register_forward_hook(lambda *_: calls.append(1))
     return calls

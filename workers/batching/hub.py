@@ -21,6 +21,7 @@ from torch import nn
 from workers.batching.batcher import Batcher, Waiting
 from workers.batching.call import Call, CallSpec, make_call
 from workers.batching.join import join, split, zeros
+from workers.batching.meeting import Meeting
 from workers.batching.output import as_output
 from workers.batching.pace import Pace
 from workers.batching.policy import Pass
@@ -28,25 +29,10 @@ from workers.batching.request import Request, Terms, current_request
 from workers.batching.stopwatch import Stopwatch
 from workers.error import is_out_of_memory
 
-Forward = Callable[..., Any]
 # A request that must not depend on its neighbours always runs among this many rows, or
 # the next power of two above its own.
 REPRODUCIBLE_ROWS = 4
 FEWER_ROWS = "out of memory: fewer rows in one forward pass"
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """A park point: the real forward, and what makes the module carry a request's adapters.
-
-    Without `put_on` the module never carries any: requests with different ones meet.
-    """
-
-    module: nn.Module
-    method: str
-    forward: Forward
-    put_on: Callable[[Hashable], None] | None
-    out_channels: int | None
 
 
 @dataclass(frozen=True)
@@ -130,8 +116,8 @@ class Hub:
 
         def parked(*args: Any, **kwargs: Any) -> Any:
             request = current_request()
-            if request is None:
-                return forward(*args, **kwargs)
+            if request is None or request.is_apart:
+                return meeting.forward(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             # Some pipelines say None where others say nothing: they may meet all the same.
             arguments = {
@@ -142,7 +128,7 @@ class Hub:
             return self._meet(request, spec, id(module), arguments, meeting)
 
         # diffusers looks at the signature to learn what a model takes.
-        setattr(module, method, update_wrapper(parked, forward))
+        meeting.stand_in(update_wrapper(parked, forward))
 
     def _meet(
         self,

@@ -1,6 +1,7 @@
 """One request in flight: a greenlet that runs a stage, and what the hub must know of it."""
 
 import time
+import traceback
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class Request(greenlet):
 
     `variant` names the adapters that the shared modules must carry for it (None:
     none). While `is_skipping`, its calls are answered with zeros and no forward
-    pass runs. `steps_left` is kept current by the request itself.
+    pass runs; while `is_apart`, they run at once and by themselves. `steps_left` is
+    kept current by the request itself.
     """
 
     def __init__(
@@ -43,15 +45,31 @@ class Request(greenlet):
         self.terms = terms
         self.variant: Hashable = None
         self.is_skipping = False
+        self.is_apart = False
         self.steps_left = terms.steps
         self.arrived = time.monotonic()
         self.forwards = 0
 
     def _settle(self) -> None:
+        work, future = self._work, self._future
+        # An error's frames hold this request, and this request would hold the error.
+        del self._work, self._future
         try:
-            self._future.set_result(self._work())
+            result = work()
         except BaseException as error:
-            self._future.set_exception(error)
+            del work
+            _clear_frames(error)
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        del future
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Of `error` and what led to it: they hold the request's tensors, on a device that is short."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def current_request() -> Request | None:

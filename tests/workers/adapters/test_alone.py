@@ -63,5 +63,5 @@ def test_without_weight_a_lora_is_none(
     unweighted = named(family, {"loras": [{"name": "style", "scale": 0.0}]})
     plain = denoise(runner, adapted_lease(family))
     assert torch.equal(plain, denoise(runner, adapted_lease(family, **unweighted)))
-    [loaded] = runner._residency._held.values()
+    [loaded] = runner._library.held
     assert loaded.additions.held == ()

@@ -34,7 +34,7 @@ class Midway(FakeControl):
 
 
 def loaded(runner: Runner) -> LoadedModel:
-    [model] = runner._residency._held.values()
+    [model] = runner._library.held
     return model
 
 
@@ -109,7 +109,7 @@ def test_a_stopped_request_leaves_everything_in_order(
     embeds = shared_runner.encode(stopping, INPUTS, FakeControl())
     with pytest.raises(LeaseLost):
         shared_runner.denoise(stopping, embeds, FakeControl(stop_after=1))
-    model = shared_runner._engine.run(lambda: shared_runner._loaded("sd"))
+    model = shared_runner._engine.run(lambda: shared_runner._library.get("sd"))
     shelves = (model.additions._loras._shelf, model.additions._controlnets._shelf)
     assert not any(users for shelf in shelves for users in shelf._users.values())
     assert torch.equal(denoise(shared_runner, staying), call_stock(fresh("sd"), adapted, staying))

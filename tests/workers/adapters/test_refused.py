@@ -52,7 +52,7 @@ def runner(spoilt: Catalog) -> Iterator[Runner]:
 def _stays_as_it_was(
     runner: Runner, adapted: Catalog, lease: MakeLease, fresh: Fresh
 ) -> Iterator[None]:
-    model = runner._engine.run(lambda: runner._loaded("sd"))
+    model = runner._engine.run(lambda: runner._library.get("sd"))
     unet, size_bytes = list(model.pipe.unet.state_dict()), model.size_bytes
     yield
     assert model.additions.held == ()

@@ -204,6 +204,22 @@ def test_a_batch_that_ran_out_of_memory_lets_go_of_it_before_it_runs_again() -> 
     assert not any(alive)
 
 
+def test_a_request_that_failed_leaves_no_tensor_behind_its_error() -> None:
+    farm, held = Farm(), []
+
+    def fail() -> None:
+        latents = torch.zeros(1, 1)
+        held.append(weakref.ref(latents))
+        farm.module(x=latents, t=0.0)
+        raise ValueError("too bad")
+
+    result = farm.start(fail)
+    with pytest.raises(ValueError, match="too bad"):
+        farm.run()
+    assert isinstance(result.exception(), ValueError)
+    assert held[0]() is None
+
+
 def test_who_waits_for_others_can_be_ended() -> None:
     farm = Farm()
 

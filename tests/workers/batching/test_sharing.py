@@ -120,7 +120,7 @@ def spoil(runner: Runner) -> None:
     """Make the model refuse a batch with a poisoned row, as a broken kernel would."""
 
     def install() -> None:
-        unet = runner._loaded("sd").pipe.unet
+        unet = runner._library.get("sd").pipe.unet
 
         def refuse(module: Any, args: Any, kwargs: Any) -> None:
             if kwargs["encoder_hidden_states"].abs().max() > 1e5:

@@ -57,7 +57,7 @@ def decode(runner: Runner, job: Lease, latents: bytes) -> list[Frames]:
         return [[Image.open(io.BytesIO(each.data))] for each in pictures]
 
     def draw() -> list[Frames]:
-        loaded = runner._loaded(job.model)
+        loaded = runner._library.get(job.model)
         return list(loaded.family.decode(loaded.pipe, blob.load(latents)["latents"], job.params))
 
     return runner._engine.run(draw)

@@ -174,11 +174,11 @@ def test_each_pool_loads_only_its_stages_components(model: Model, open_runner: O
     for stage in Stage:
         runner = open_runner(model, stage)
         runner.preload(model.name)
-        [loaded] = runner._residency._held.values()
+        [loaded] = runner._library.held
         weights.append(loaded.size_bytes)
     whole = open_runner(model)
     whole.preload(model.name)
-    [loaded] = whole._residency._held.values()
+    [loaded] = whole._library.held
     assert loaded.size_bytes == sum(weights)
     assert min(weights) > 0
 

@@ -69,7 +69,7 @@ def test_each_pool_loads_only_its_stages_components(open_runner: MakeRunner, fam
     for stage, beside in ((Stage.ENCODE, set()), (Stage.DENOISE, {"vae"}), (Stage.DECODE, set())):
         runner = open_runner(stage)
         runner.preload(family)
-        [loaded] = runner._residency._held.values()
+        [loaded] = runner._library.held
         held = {name for name, part in loaded.pipe.components.items() if part is not None}
         assert held <= {*parts[stage], *beside}
         if stage is Stage.DENOISE:

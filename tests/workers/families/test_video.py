@@ -25,6 +25,7 @@ from workers.conditions import Conditions
 from workers.families import find_family
 from workers.families.base import Frames
 from workers.families.ltx import DECODE_NOISE_SCALE, DECODE_TIMESTEP
+from workers.ladder import rungs_for
 from workers.runner import Runner
 
 VIDEO = {"num_frames": 5}
@@ -97,7 +98,7 @@ def shapes_of(runner: Runner, module: str) -> list[torch.Size]:
     shapes: list[torch.Size] = []
 
     def install() -> None:
-        embedding = getattr(runner._loaded("wan").pipe, module).patch_embedding
+        embedding = getattr(runner._library.get("wan").pipe, module).patch_embedding
         embedding.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
 
     runner._engine.run(install)
@@ -213,6 +214,22 @@ def test_a_video_job_becomes_one_mp4_a_seed(two_experts: Model, open_runner: Ope
             assert sum(1 for _ in container.decode(video=0)) == 5
 
 
+def test_layers_that_begin_to_wait_elsewhere_come_back_for_every_pass(
+    tmp_path_factory: pytest.TempPathFactory, open_runner: Open
+) -> None:
+    """Also those of the transformer itself, while requests that share nothing take turns."""
+    model = saved("wan", tmp_path_factory)
+    runner, jobs = open_runner(model), [job_of(model, **VIDEO), job_of(model, num_frames=1)]
+    expected = denoise(runner, *jobs)
+    loaded = runner._engine.run(lambda: runner._library.get("wan"))
+    whole = loaded.size_bytes
+    assert runner._engine.run(lambda: rungs_for(Stage.DENOISE, lambda: False)[1].climb(loaded))
+    assert loaded.size_bytes < whole
+    assert not loaded.can_wait
+    for got, own in zip(denoise(runner, *jobs), expected, strict=True):
+        assert (got - own).abs().max() < 1e-4 * own.abs().max()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -231,7 +248,7 @@ def test_ltx_decodes_with_the_noise_the_pipeline_would_draw(
     latents = call_stock(pipe, job, "latent")
 
     def ours() -> Frames:
-        loaded = runner._loaded(job.model)
+        loaded = runner._library.get(job.model)
         [frames] = loaded.family.decode(loaded.pipe, latents, job.params)
         return frames
 

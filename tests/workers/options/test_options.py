@@ -8,14 +8,20 @@ import diffusers
 import pytest
 import torch
 
+from myriad.catalog import Catalog, Model
 from myriad.errors import ConfigError, ModelNotLoadable
 from myriad.job import Stage
 from myriad.pool import Pool
+from myriad.resolve import resolve
+from tests.workers.stage import FakeControl, make_lease
+from workers import blob
 from workers.device import open_device
 from workers.families import find_family
 from workers.options.offload import is_offloaded
 from workers.options.registry import OPTIONS, apply_options, check_options
 from workers.options.size import stored_bytes
+from workers.preview import PreviewMap
+from workers.runner import Runner
 
 SD = find_family("sd")
 
@@ -92,6 +98,39 @@ def test_offload_leaves_the_layers_on_disk(pipe: Any) -> None:
     put_on(pipe, offload="disk")
     assert is_offloaded(pipe.unet)
     assert difference(draw(pipe), exact) < 1e-3
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_a_tiny_autoencoder_decodes_in_place_of_the_whole_one(
+    folders: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    torch.manual_seed(3)
+    tiny: Any = diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    )
+    tiny.save_pretrained(tmp_path)
+    model = Model(name="one", family=family, source=str(folders[family]), tiny_vae=str(tmp_path))
+    params = resolve({"prompt": "a cat", "seed": 1, "num_images": 2}, model)
+    runner = Runner(Catalog([model]), pool_with(tiny_vae=True))
+    latents = torch.randn(2, 4, 8, 6)
+    pictures = runner.decode(
+        make_lease("one", params), blob.dump({"latents": latents}), FakeControl()
+    )
+    runner.close()
+    assert [(each.width, each.height) for each in pictures] == [(12, 16)] * 2
+
+
+def test_a_vae_that_overflows_in_float16_shows_its_colours_in_float32(
+    folders: dict[str, Path],
+) -> None:
+    vae: Any = diffusers.AutoencoderKL.from_pretrained(folders["sdxl"] / "vae", dtype=torch.float16)
+    vae.register_to_config(force_upcast=True)
+    with torch.no_grad():
+        assert torch.isfinite(PreviewMap.fit(vae).weights).all()
+    assert vae.dtype is torch.float32
 
 
 def test_an_attention_backend_that_no_processor_takes_is_refused_at_the_model(pipe: Any) -> None:
