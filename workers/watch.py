@@ -56,6 +56,7 @@ class Watch:
             self._control.check()  # a denoiser where requests do not meet does not skip
             return None
         self._request.is_skipping = False
+        self._control.note(f"resumed after step {step.done} of {step.total}")
         self._control.progress(step.done, step.total)
         self._control.check()
         return checkpoint.restore(step)

@@ -44,6 +44,8 @@ def start_farm(home: Path, *options: str) -> LiveFarm:
         "MYRIAD_REDISPATCH_S": "3",
         "MYRIAD_JANITOR_INTERVAL_S": "0.2",
         "MYRIAD_RETRY_DELAY_S": "0",
+        "MYRIAD_PREVIEW_EVERY_S": "0.2",
+        "MYRIAD_CHECKPOINT_EVERY_S": "0.2",
         "MYRIAD_WEBHOOK_ALLOW": "127.0.0.0/8",
     }
     with (home / "up.log").open("w") as log:

@@ -44,6 +44,7 @@ def assert_resumes(open_runner: MakeRunner, job: Lease) -> None:
     total = whole_control.seen[-1][1]
     assert rest_control.seen == [(step, total) for step in range(done, total + 1)]
     assert second.forwards - before < len(whole_control.seen)
+    assert rest_control.notes == [f"resumed after step {done} of {total}"]
 
 
 @pytest.mark.parametrize("scheduler", DIFFUSION_SCHEDULERS)

@@ -1,0 +1,1 @@
+"""What the bundled models draw for requests that run together."""
