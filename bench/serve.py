@@ -128,7 +128,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="torch threads of the peer")
     parser.add_argument("--batch", type=int, default=8, help="largest batch of the peer")
     parser.add_argument("--pools", type=Path, default=HERE / "serve-pools.toml")
-    parser.add_argument("--deadline-s", type=float, help="told the farm in the overload")
+    parser.add_argument("--deadline-s", type=float, default=2, help="told the farm in the overload")
     parser.add_argument("--limit-s", type=float, default=345, help="for both servers together")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serve.json")
     return parser.parse_args(arguments)

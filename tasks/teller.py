@@ -8,7 +8,7 @@ import structlog
 from myriad.signals import Signals
 from tasks.control import LeaseControl
 
-_EVERY_S = 0.1
+_EVERY_S = 0.25
 
 _log = structlog.get_logger(__name__)
 

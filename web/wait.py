@@ -6,7 +6,7 @@ from threading import BoundedSemaphore, Condition, Event, Thread
 
 import structlog
 
-_LOOK_EVERY_S = 0.025
+_LOOK_EVERY_S = 0.04
 
 _log = structlog.get_logger(__name__)
 

@@ -20,6 +20,7 @@ from myriad.lease import Lease
 from myriad.params import GenerationParams
 
 _SUSPECT_PAUSE = timedelta(seconds=0.5)
+_Held = aliased(JobRow)  # made once: SQLAlchemy takes a millisecond over it
 
 
 def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float) -> Lease | None:
@@ -123,13 +124,12 @@ def _fail_unreadable(db: Database, job_id: str) -> None:
 
 
 def _holds_suspect(by: Claimant) -> ColumnElement[bool]:
-    held = aliased(JobRow)
     return (
-        select(held.id)
+        select(_Held.id)
         .where(
-            held.lease_owner == by.name,
-            held.state == JobState.RUNNING.value,
-            held.error_code == WorkerLost.code,
+            _Held.lease_owner == by.name,
+            _Held.state == JobState.RUNNING.value,
+            _Held.error_code == WorkerLost.code,
         )
         .exists()
     )
