@@ -3,7 +3,9 @@
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import diffusers
 
@@ -14,12 +16,24 @@ Pipeline = Any
 def open_shell(pipe: Pipeline, scheduler: str, **own: Any) -> Pipeline:
     """A shallow copy of `pipe` with a scheduler of that class and the components in `own`."""
     shell = copy.copy(pipe)
-    shell.scheduler = getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
+    shell.scheduler = _fresh_scheduler(pipe.scheduler, scheduler)
     # It would reset hooks and caches that belong to every request.
     shell.maybe_free_model_hooks = _nothing
     for name, part in own.items():
         setattr(shell, name, part)
     return shell
+
+
+# One a class and base scheduler: reading a config costs as much as a small step.
+_templates = WeakKeyDictionary[Any, dict[str, Any]]()
+
+
+def _fresh_scheduler(base: Any, kind: str) -> Any:
+    """A scheduler of that class with the config of `base`, and no state yet."""
+    known = _templates.setdefault(base, {})
+    if kind not in known:
+        known[kind] = getattr(diffusers, kind).from_config(base.config)
+    return copy.deepcopy(known[kind])
 
 
 def with_part(pipe: Pipeline, name: str, part: Any) -> Pipeline:
@@ -43,8 +57,13 @@ def build_pipeline(kind: Callable[..., Pipeline], pipe: Pipeline, **others: Any)
 
 def call_arguments(pipe: Pipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `arguments` that the pipeline's call takes: not every mode has a size or a mask."""
-    taken = inspect.signature(type(pipe).__call__).parameters
+    taken = _call_names(type(pipe))
     return {name: value for name, value in arguments.items() if name in taken}
+
+
+@cache
+def _call_names(kind: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(kind.__call__).parameters)
 
 
 def _options(pipe: Pipeline) -> dict[str, Any]:
