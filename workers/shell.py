@@ -57,7 +57,8 @@ def build_pipeline(kind: Callable[..., Pipeline], pipe: Pipeline, **others: Any)
 
 def call_arguments(pipe: Pipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `arguments` that the pipeline's call takes: not every mode has a size or a mask."""
-    taken = _call_names(type(pipe))
+    kind: Any = type(pipe)
+    taken = _call_names(kind)
     return {name: value for name, value in arguments.items() if name in taken}
 
 
