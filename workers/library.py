@@ -19,7 +19,7 @@ from workers.tiny_vae import load_tiny_vae
 
 
 class Library:
-    """Used on the engine thread alone; only `residents` may be read from elsewhere."""
+    """Used on the engine thread alone; only `residents` and `names` may be read from elsewhere."""
 
     def __init__(self, catalog: Catalog, pool: Pool, device: Device, hub: Hub) -> None:
         self._catalog, self._pool, self._device, self._hub = catalog, pool, device, hub
@@ -42,6 +42,11 @@ class Library:
             if is_on_disk(model)
         )
         return (*held, *here)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Models on the device, least recently used first."""
+        return self._residency.names
 
     @property
     def held(self) -> list[LoadedModel]:

@@ -26,9 +26,15 @@ def denoise_and_refine(
     first = Part({"denoising_end": start}, total=total)
     latents = denoise(base, params, conditions, counter, generators=generators, part=first)
     rest = Part({"image": latents, "denoising_start": start}, offset=counter.done, total=total)
-    plain = params.model_copy(update={"loras": (), "controlnets": (), "refiner": None})
     own = Conditions(embeds=conditions.refiner)
-    return denoise(refiner, plain, own, counter, generators=generators, part=rest)
+    return denoise(refiner, refiner_params(params), own, counter, generators=generators, part=rest)
+
+
+def refiner_params(params: GenerationParams) -> GenerationParams:
+    """What of a request its refiner is told: the words, and nothing that belongs to the base."""
+    return params.model_copy(
+        update={"refiner": None, "loras": (), "controlnets": (), "image": None, "mask": None}
+    )
 
 
 class _Counter:

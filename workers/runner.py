@@ -14,7 +14,7 @@ from myriad.job import Stage
 from myriad.lease import Lease
 from myriad.params import GenerationParams
 from myriad.pool import Pool
-from myriad.resident import Resident, Tier
+from myriad.resident import Resident
 from tasks.runner import Control, Picture
 from workers import blob as codec
 from workers.batching.policy import RowPolicy
@@ -34,7 +34,7 @@ from workers.memory.learned import LearnedRows
 from workers.options.registry import check_options
 from workers.picture import make_picture
 from workers.preview import drawer
-from workers.refining import denoise_and_refine
+from workers.refining import denoise_and_refine, refiner_params
 from workers.terms import terms_of
 from workers.watch import Misfit, Watch
 
@@ -74,7 +74,7 @@ class Runner:
     @property
     def held_models(self) -> tuple[str, ...]:
         """Names of the models on the device, least recently used first; safe on any thread."""
-        return tuple(each.model for each in self.residents if each.tier is Tier.DEVICE)
+        return self._library.names
 
     @property
     def forwards(self) -> int:
@@ -101,7 +101,7 @@ class Runner:
         def work(loaded: LoadedModel) -> bytes:
             conditions = encode(loaded, lease.params, inputs)
             if use := lease.params.refiner:
-                own = encode(self._library.get(use.model), _refiner_params(lease.params), {})
+                own = encode(self._library.get(use.model), refiner_params(lease.params), {})
                 conditions = replace(conditions, refiner=own.embeds)
             control.progress(1, 1)
             return conditions.dump()
@@ -183,10 +183,3 @@ def _log_preload(name: str, loading: "Future[LoadedModel]") -> None:
         _log.warning("not_preloaded", model=name, error=short(error))
     else:
         _log.info("preloaded", model=name)
-
-
-def _refiner_params(params: GenerationParams) -> GenerationParams:
-    """What of a request its refiner is told: the words, and nothing that belongs to the base."""
-    return params.model_copy(
-        update={"refiner": None, "loras": (), "controlnets": (), "image": None, "mask": None}
-    )

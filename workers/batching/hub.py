@@ -61,7 +61,6 @@ class Hub:
         self._sleeping: list[Request] = []
         self._tickets = 0
         self.forwards = 0
-        self.rows = 0
 
     @property
     def is_idle(self) -> bool:
@@ -204,9 +203,7 @@ class Hub:
         about = Pass(shape, rows, meeting.module, meeting.method, arguments)
         with self._batcher.policy.watch(about), self._stopwatch.timing(told):
             outputs = meeting.forward(**arguments, return_dict=False)
-        self.forwards, self.rows = self.forwards + 1, self.rows + rows
-        for member in members:
-            member.request.forwards += 1
+        self.forwards += 1
         return split(outputs, calls, first.bucket)
 
     def _waiting(self, ticket: int, parked: _Parked) -> Waiting:

@@ -48,7 +48,6 @@ class Request(greenlet):
         self.is_apart = False
         self.steps_left = terms.steps
         self.arrived = time.monotonic()
-        self.forwards = 0
 
     def _settle(self) -> None:
         work, future = self._work, self._future
