@@ -31,8 +31,8 @@ class LiveFarm:
         return (self.home / "up.log").read_text()
 
 
-def start_farm(home: Path, *options: str) -> LiveFarm:
-    """Start `myriad up` on a free port; does not wait."""
+def start_farm(home: Path, *options: str, **settings: str) -> LiveFarm:
+    """Start `myriad up` on a free port, with `settings` on top; does not wait."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -47,6 +47,7 @@ def start_farm(home: Path, *options: str) -> LiveFarm:
         "MYRIAD_PREVIEW_EVERY_S": "0.2",
         "MYRIAD_CHECKPOINT_EVERY_S": "0.2",
         "MYRIAD_WEBHOOK_ALLOW": "127.0.0.0/8",
+        **{f"MYRIAD_{name.upper()}": value for name, value in settings.items()},
     }
     with (home / "up.log").open("w") as log:
         process = subprocess.Popen(
