@@ -135,6 +135,12 @@ class GenerationParams(_Frozen):
         """The stored inputs, each once."""
         return tuple(dict.fromkeys(self.inputs.values()))
 
+    @property
+    def megapixel_steps(self) -> float:
+        """What it costs, as limits count: megapixels x denoising steps x images x frames."""
+        steps = self.num_inference_steps * self.num_images * self.num_frames
+        return self.width * self.height * steps / 1e6
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, every field present."""
         return self.model_dump(mode="json")

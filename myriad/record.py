@@ -52,6 +52,8 @@ class JobRecord:
     model: str
     params: dict[str, Any]
     priority: int
+    door: str
+    batch_id: str | None
     metadata: dict[str, str]
     cache: CacheOutcome
     work_id: str

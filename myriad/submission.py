@@ -15,7 +15,8 @@ class Submission:
 
     `weights` names all weights it uses (`myriad.cache_key.fingerprints`).
     `seed_given` is False when any seed will do; `use_cache` False forces a fresh
-    run; `deadline_s` counts from its creation. `request_hash` tells two bodies
+    run; `deadline_s` counts from its creation; `door` is the interface it came
+    through; `batch_id` the batch it belongs to. `request_hash` tells two bodies
     under one `idempotency_key` apart.
     """
 
@@ -30,6 +31,8 @@ class Submission:
     webhook: str | None = None
     webhook_events_filter: tuple[EventKind, ...] = tuple(EventKind)
     api_key_id: str | None = None
+    door: str = "native"
+    batch_id: str | None = None
     is_cache_shared: bool = False
     idempotency_key: str | None = None
     request_hash: str = ""

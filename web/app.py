@@ -16,6 +16,7 @@ from tasks.nudge import Nudge
 from web.api import native
 from web.api.file_bodies import tell_of_files
 from web.api.response_model import ErrorBody
+from web.doors import DOORS
 from web.errors import register_errors
 from web.farm import attach_farm
 from web.files import files
@@ -62,9 +63,10 @@ def create_app(settings: Settings | None = None) -> FrontEnd:
     secure(app, farm)
     speak(app)
     guard = CSRFProtect(app)
-    for door in (native, health, files, pages):
+    for door in (native, health, files, pages, *DOORS):
         app.register_blueprint(door)
-    guard.exempt(native)  # the API looks at no cookie, so there is none to abuse
+    for door in (native, *DOORS):
+        guard.exempt(door)  # an API looks at no cookie, so there is none to abuse
     return app
 
 

@@ -67,11 +67,18 @@ def log_out() -> None:
 
 
 def _key_id_from_header(db: Database) -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    found = find_key(db, key.strip()) if scheme.lower() == "bearer" else None
+    found = find_key(db, _key_from_header())
     if found is None:
         raise Unauthorized("send a valid API key as Authorization: Bearer KEY")
     return found.id
+
+
+def _key_from_header() -> str:
+    """`Bearer KEY`, Replicate's `Token KEY`, or HTTP Basic with the key as password."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic" and request.authorization:
+        return request.authorization.password or ""
+    return rest.strip() if scheme.lower() in ("bearer", "token") else ""
 
 
 def _is_valid(db: Database, key_id: str) -> bool:

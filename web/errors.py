@@ -17,7 +17,9 @@ _MAX_FIELD_CHARS = 200
 _log = structlog.get_logger(__name__)
 # Several classes share 400; for an error that only has a status, the plain one speaks.
 _KINDS: list[type[RequestError]] = [*RequestError.__subclasses__(), RequestError]
-_CODES = {kind.status: kind.code for kind in _KINDS}
+_KIND_OF = {kind.status: kind for kind in _KINDS}
+_CODES = {status: kind.code for status, kind in _KIND_OF.items()}
+_OUR_FAULT = "something went wrong on our side"
 
 
 def register_errors(app: APIFlask) -> None:
@@ -36,6 +38,20 @@ def render_error(error: MyriadError) -> Response:
     if error.is_retryable:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def as_error(error: Exception) -> MyriadError:
+    """Whatever a view raised, as one of ours; logged if it is our own fault."""
+    if isinstance(error, MyriadError):
+        if error.status >= 500 and not isinstance(error, Unavailable):
+            _log.error("request_failed", code=error.code, path=request.path, exc_info=error)
+            return MyriadError(_OUR_FAULT)
+        return error
+    if isinstance(error, HTTPException) and (error.code or 500) < 500:
+        kind = _KIND_OF.get(error.code or 500, RequestError)
+        return kind(error.description or error.name)
+    _log.error("request_failed", path=request.path, exc_info=error)
+    return MyriadError(_OUR_FAULT)
 
 
 def wants_page() -> bool:
@@ -84,7 +100,7 @@ def _unexpected_error(error: Exception) -> Response:
 
 
 def _internal() -> dict[str, Any]:
-    return {"code": MyriadError.code, "message": "something went wrong on our side"}
+    return {"code": MyriadError.code, "message": _OUR_FAULT}
 
 
 def _code(status: int, name: str = "bad request") -> str:

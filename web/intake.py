@@ -26,11 +26,12 @@ def accept(
     parts: Parts | None = None,
     idempotency_key: str | None = None,
     request_digest: str = "",
+    door: str = "native",
 ) -> Intake:
     """Check `asked` against its model, commit it, and have it dispatched.
 
-    `parts` are pictures that came beside it. Raises InvalidRequest naming the
-    field, IdempotencyMismatch, RateLimited, Unavailable.
+    `parts` are pictures that came beside it; `door` names the interface. Raises
+    InvalidRequest naming the field, IdempotencyMismatch, RateLimited, Unavailable.
     """
     farm = current_farm()
     model = farm.catalog.find(asked.model)
@@ -51,6 +52,7 @@ def accept(
         webhook=asked.webhook,
         webhook_events_filter=tuple(EventKind(kind) for kind in asked.webhook_events_filter),
         api_key_id=caller.key_id,
+        door=door,
         is_cache_shared=farm.settings.shared_cache,
         idempotency_key=idempotency_key,
         request_hash=request_digest,

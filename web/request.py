@@ -3,10 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Request, current_app
 
@@ -14,14 +15,23 @@ from myriad.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 MULTIPART = "multipart/form-data"
 UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
-"""Where the app's config holds the largest body of `UPLOAD_ENDPOINTS`."""
-UPLOAD_ENDPOINTS = frozenset({"native.create_job", "native.create_input", "pages.create"})
+"""Where the app's config holds the largest body of views that take uploads."""
 
 _PARAMS = "params"
 _MAX_SHOWN = 100
 _PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
 # Long enough that millions of short ones cannot pass for pictures.
 _DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}"')
+
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+_TAKES_UPLOADS = "takes_uploads"
+
+
+def takes_uploads(view: _View) -> _View:
+    """Let the view's bodies be as large as pictures are. Goes under the route's decorator."""
+    setattr(view, _TAKES_UPLOADS, True)
+    return view
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class StrictRequest(Request):
     @property
     def max_content_length(self) -> int | None:
         """Bytes this route reads: more where pictures are handed in."""
-        name = UPLOAD_LIMIT if self.endpoint in UPLOAD_ENDPOINTS else "MAX_CONTENT_LENGTH"
+        view = current_app.view_functions.get(self.endpoint or "")
+        name = UPLOAD_LIMIT if hasattr(view, _TAKES_UPLOADS) else "MAX_CONTENT_LENGTH"
         limit: int | None = current_app.config[name]
         return limit
 

@@ -170,6 +170,9 @@ def _new_row(submission: Submission, now: datetime) -> JobRow:
     return JobRow(
         id=secrets.token_hex(16),
         api_key_id=submission.api_key_id,
+        door=submission.door,
+        batch_id=submission.batch_id,
+        cost=submission.params.megapixel_steps,
         state=JobState.QUEUED.value,
         stage=Stage.ENCODE.value,
         model=submission.model.name,

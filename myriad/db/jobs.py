@@ -167,6 +167,8 @@ def _record(job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float])
         model=job.model,
         params=job.params,
         priority=job.priority,
+        door=job.door,
+        batch_id=job.batch_id,
         metadata=job.labels,
         cache=CacheOutcome(job.cache),
         work_id=job.leader_id or job.id,

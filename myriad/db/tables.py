@@ -1,6 +1,6 @@
 """The SQL tables: the truth about every job."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -67,6 +68,16 @@ class ApiKeyRow(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    # After a rotation the key before is good until `old_expires_at`.
+    old_key_hash: Mapped[str | None] = mapped_column(DIGEST)
+    old_expires_at: Mapped[datetime | None]
+    scopes: Mapped[list[str]] = mapped_column(
+        default=lambda: ["read", "write"], server_default=text("""'["read", "write"]'""")
+    )
+    # The key's own limits; what is left out is the farm's setting.
+    limits: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+
+    __table_args__ = (Index("ix_api_keys_old_key_hash", "old_key_hash"),)
 
 
 class JobRow(Base):
@@ -81,6 +92,13 @@ class JobRow(Base):
     model: Mapped[str] = mapped_column(NAME)
     params: Mapped[dict[str, Any]]
     priority: Mapped[int] = mapped_column(default=0)
+    batch_id: Mapped[str | None] = mapped_column(ID)
+    # Megapixel-steps: megapixels x denoising steps x images x frames.
+    cost: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
+    # The interface it came through: native, openai, automatic1111 ….
+    door: Mapped[str] = mapped_column(String(16), default="native", server_default="native")
+    # W3C trace context of the request that made it.
+    traceparent: Mapped[str | None] = mapped_column(NAME)
     # "metadata" is taken by SQLAlchemy; the column keeps the API's word.
     labels: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
 
@@ -124,6 +142,9 @@ class JobRow(Base):
         Index("ix_jobs_any_seed", "any_seed_key"),
         Index("ix_jobs_leader", "leader_id"),
         Index("ix_jobs_page", "created_at", "id"),
+        Index("ix_jobs_batch", "batch_id", "state"),
+        Index("ix_jobs_completed", "completed_at"),
+        Index("ix_jobs_key", "api_key_id", "state"),
     )
 
 
@@ -144,6 +165,13 @@ class ImageRow(Base):
     height: Mapped[int]
     num_frames: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     fps: Mapped[int | None]
+    # The safety checker took it out: the stored picture is a blank one.
+    flagged: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    __table_args__ = (
+        Index("ix_images_storage", "storage_key"),
+        Index("ix_images_thumbnail", "thumbnail_key"),
+    )
 
 
 class InputRow(Base):
@@ -157,6 +185,9 @@ class InputRow(Base):
     width: Mapped[int]
     height: Mapped[int]
     created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_inputs_digest", "digest"),)
 
 
 class StageRunRow(Base):
@@ -200,7 +231,10 @@ class WebhookDeliveryRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     kind: Mapped[str] = mapped_column(String(16))
     sequence: Mapped[int]
+    # The batch it tells of; `job_id` is then the job that ended last.
+    batch_id: Mapped[str | None] = mapped_column(ID)
     url: Mapped[str] = mapped_column(Text)
+    host: Mapped[str | None] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(16), default="pending")
     tries: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
@@ -239,5 +273,45 @@ class WorkerRow(Base):
     device: Mapped[str] = mapped_column(NAME)
     slots: Mapped[int]
     models: Mapped[list[dict[str, Any]]]
+    # What it measured of itself, for /metrics.
+    figures: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class UsageRow(Base):
+    """What a caller asked for on one day (UTC); kept though its jobs are deleted."""
+
+    __tablename__ = "usage"
+
+    scope: Mapped[str] = mapped_column(ID, primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    jobs: Mapped[int] = mapped_column(default=0)
+    cost: Mapped[float] = mapped_column(default=0.0)
+
+
+class BatchRow(Base):
+    """Many jobs asked for at once. How far it is, is counted from its jobs."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    api_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
+    total: Mapped[int]
+    labels: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
+    webhook: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    canceled_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_batches_page", "api_key_id", "created_at"),)
+
+
+class OptionRow(Base):
+    """Something a caller has set for itself, as the model that AUTOMATIC1111's options choose."""
+
+    __tablename__ = "options"
+
+    scope: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)

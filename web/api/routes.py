@@ -20,13 +20,14 @@ from web.inputs import Inputs
 from web.intake import accept
 from web.job_request import JobRequest
 from web.jobs import end_job, preview_of, read_job, view_input, view_job
-from web.request import StrictRequest
+from web.request import StrictRequest, takes_uploads
 
 native = APIBlueprint("native", __name__, url_prefix="/api/v1", tag="Native API")
 native.before_request(require_key)
 
 
 @native.post("/jobs")
+@takes_uploads
 @native.input(JobRequest, location="json", arg_name="asked")
 @native.input(JobHeaders, location="headers", arg_name="headers")
 @native.output(JobView, status_code=201, description="The job, new or replayed")
@@ -77,6 +78,7 @@ def get_jobs(query: JobQuery) -> Any:
 
 
 @native.post("/inputs")
+@takes_uploads
 @native.output(InputView, status_code=201, description="The input; name it by its id")
 @native.doc(responses=[400, 401, 413, 415, 503])
 def create_input() -> Any:

@@ -22,6 +22,7 @@ from web.pages.form_extras import compacted, used_controls
 from web.pages.form_pictures import keep_pictures, kept_inputs
 from web.pages.redirect import to_job
 from web.pages.size import OWN_SIZE, offered_sizes, read_size
+from web.request import takes_uploads
 from web.word import field_text
 
 _RECENT = 8
@@ -40,6 +41,7 @@ def home() -> str:
 
 
 @pages.post("/")
+@takes_uploads
 def create() -> Response | tuple[str, int]:
     """Make the job and go to its page, or show what to mend."""
     form, caller = request.form.to_dict(), current_caller()
