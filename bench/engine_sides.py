@@ -70,7 +70,13 @@ class EngineSide:
 
     def __init__(self, threads: int, max_rows: int = 32) -> None:
         self._catalog: Catalog = load_catalog()
-        pool = Pool(name="bench", stages=tuple(Stage), threads=threads, max_rows=max_rows)
+        pool = Pool(
+            name="bench",
+            stages=tuple(Stage),
+            threads=threads,
+            max_rows=max_rows,
+            channels_last=True,  # as the laptop's pool has it
+        )
         self.runner = Runner(self._catalog, pool)
         self.runner.preload(self._catalog.default.name)
 

@@ -9,7 +9,9 @@ from myriad.errors import ModelNotLoadable
 from myriad.job import Stage
 from myriad.resident import Resident, Tier
 
-_PUBLISH_EVERY_S = 1.0
+# Sizes grow as LoRAs and ControlNets come. Counting them walks every module of a model,
+# which costs as much as encoding a prompt: not at each call.
+_WEIGH_EVERY_S = 1.0
 
 
 class Weighty(Protocol):
@@ -85,7 +87,8 @@ class Residency(Generic[Held]):
         self._held: OrderedDict[Key, Held] = OrderedDict()
         self._waiting: OrderedDict[Key, Held] = OrderedDict()
         self.residents: tuple[Resident, ...] = ()
-        self._published_s = 0.0
+        self._sizes: dict[Key, int] = {}
+        self._weighed_s = 0.0
         # When each request began to wait for room.
         self._asleep_since: list[float] = []
 
@@ -109,10 +112,11 @@ class Residency(Generic[Held]):
         if key in self._held and self._is_somebody_starving:
             # A model with steady traffic is never idle: let those who wait for that have it once.
             self._wait(lambda: not self._is_somebody_starving)
-        if key not in self._held:
+        is_new = key not in self._held
+        if is_new:
             self._fetch(key, prepare)
         self._held.move_to_end(key)
-        self._publish()
+        self._publish(is_changed=is_new)
         return self._held[key]
 
     def make_room(self, key: Key, needed_bytes: int) -> None:
@@ -216,14 +220,16 @@ class Residency(Generic[Held]):
     def _used_bytes(self) -> int:
         return sum(held.size_bytes for held in self._held.values())
 
-    def _publish(self) -> None:
-        self._published_s = time.monotonic()
-        # One assignment of a new tuple, so a reader on another thread sees old or new, whole.
+    def _publish(self, *, is_changed: bool = True) -> None:
         tiers = ((Tier.DEVICE, self._held), (Tier.HOST, self._waiting))
+        if is_changed or time.monotonic() >= self._weighed_s + _WEIGH_EVERY_S:
+            self._weighed_s = time.monotonic()
+            self._sizes = {
+                key: held.size_bytes for _, models in tiers for key, held in models.items()
+            }
+        # One assignment of a new tuple, so a reader on another thread sees old or new, whole.
         self.residents = tuple(
-            Resident(key.model, tier, held.size_bytes)
-            for tier, models in tiers
-            for key, held in models.items()
+            Resident(key.model, tier, self._sizes[key]) for tier, models in tiers for key in models
         )
 
 
