@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -18,6 +18,8 @@ from workers.batching.hub import Hub
 from workers.batching.policy import EveryRow, RowPolicy
 from workers.batching.request import Terms
 from workers.batching.stopwatch import Stopwatch
+from workers.device_loss import is_device_lost
+from workers.figures import Figures
 
 Result = TypeVar("Result")
 
@@ -54,13 +56,16 @@ class Engine:
         stopwatch: Stopwatch | None = None,
         free_cache: Callable[[], None] = lambda: None,
         device: torch.device = _CPU,
+        figures: Figures | None = None,
     ) -> None:
-        self._threads, self._device = threads, device
+        self._threads, self._device, self._figures = threads, device, figures
         self._batcher = Batcher(max_rows, policy or EveryRow())
         self._stopwatch = stopwatch or Stopwatch()
         self._free_cache = free_cache
         self._submitted: SimpleQueue[_Submitted | None] = SimpleQueue()
         self._closing = Event()
+        # Nothing may come into the queue between `close` emptying it and the thread's end.
+        self._door = Lock()
         self._ready = Event()
         self._thread = Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
@@ -73,10 +78,11 @@ class Engine:
 
     def submit(self, work: Callable[[], Result], terms: Terms | None = None) -> "Future[Result]":
         """Queue `work`. Raises ShuttingDown once the engine is closed."""
-        if self._closing.is_set():
-            raise ShuttingDown("the engine is closed")
         submitted = _Submitted(work, terms or Terms())
-        self._submitted.put(submitted)
+        with self._door:
+            if self._closing.is_set():
+                raise ShuttingDown("the engine is closed")
+            self._submitted.put(submitted)
         return submitted.future
 
     def run(self, work: Callable[[], Result], terms: Terms | None = None) -> Result:
@@ -89,7 +95,8 @@ class Engine:
 
     def close(self) -> None:
         """Let the calls that have begun finish, give up the others, end the thread."""
-        self._closing.set()
+        with self._door:
+            self._closing.set()
         for submitted in self._waiting():
             self._give_up(submitted)
         self._submitted.put(None)
@@ -102,17 +109,25 @@ class Engine:
             torch.accelerator.set_device_index(self._device.index)
         torch.set_num_threads(self._threads)
         torch.set_grad_enabled(False)  # per thread, and for as long as the thread lives
-        self._hub = Hub(self._batcher, self._stopwatch, self._free_cache)
+        self._hub = Hub(self._batcher, self._stopwatch, self._free_cache, self._figures)
         self._ready.set()
         try:
             while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
                 for submitted in self._arrivals():
                     self._begin(submitted)
-                self._hub.tick()
+                self._tick()
         except BaseException:
             # A worker without its engine can do nothing but leave, so that another is started.
             _log.exception("engine_died")
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _tick(self) -> None:
+        try:
+            self._hub.tick()
+        except Exception as error:
+            if not is_device_lost(error):
+                raise
+            self._hub.abandon(error)
 
     def _arrivals(self) -> list[_Submitted]:
         """All that came in; waits for one if nobody is under way."""

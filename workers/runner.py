@@ -12,6 +12,7 @@ from torch import Tensor
 from myriad.catalog import Catalog
 from myriad.job import Stage
 from myriad.lease import Lease
+from myriad.measured import Measured
 from myriad.params import GenerationParams
 from myriad.pool import Pool
 from myriad.resident import Resident
@@ -26,17 +27,19 @@ from workers.device import open_device
 from workers.encoding import encode
 from workers.engine import Engine
 from workers.error import short, stage_errors
-from workers.families.base import Frames
+from workers.figures import Figures
+from workers.label import Labelling
 from workers.ladder import climb, rungs_for
 from workers.library import Library
 from workers.loaded import LoadedModel
 from workers.memory.learned import LearnedRows
 from workers.options.registry import check_options
-from workers.picture import make_picture
+from workers.picture import PLAIN, make_picture
 from workers.preview import drawer
 from workers.refining import denoise_and_refine, refiner_params
+from workers.safety import Checked
 from workers.terms import terms_of
-from workers.watch import Misfit, Watch
+from workers.watch import Draw, Misfit, Watch
 
 Result = TypeVar("Result")
 
@@ -46,16 +49,23 @@ _log = structlog.get_logger(__name__)
 class Runner:
     """One worker's StageRunner: an engine thread, its device and the models it holds.
 
-    `device` overrides the pool's own, `policy` what is learnt of rows that pay.
+    `device` overrides the pool's own, `policy` what is learnt of rows that pay;
+    `labelling` is how pictures say that they are generated.
     Raises ConfigError if this machine cannot serve the pool.
     """
 
     def __init__(
-        self, catalog: Catalog, pool: Pool, device: str = "", policy: RowPolicy | None = None
+        self,
+        catalog: Catalog,
+        pool: Pool,
+        device: str = "",
+        policy: RowPolicy | None = None,
+        labelling: Labelling = PLAIN,
     ) -> None:
-        self._pool = pool
+        self._pool, self._labelling = pool, labelling
         self._device = open_device(pool, device)
         check_options(pool, self._device)
+        self._figures = Figures(self._device.torch_device)
         self._engine = Engine(
             pool.threads,
             pool.max_rows,
@@ -63,6 +73,7 @@ class Runner:
             stopwatch=stopwatch_for(self._device.torch_device),
             free_cache=self._device.free_cache,
             device=self._device.torch_device,
+            figures=self._figures,
         )
         self._library = Library(catalog, pool, self._device, self._engine.hub)
 
@@ -75,6 +86,10 @@ class Runner:
     def held_models(self) -> tuple[str, ...]:
         """Names of the models on the device, least recently used first; safe on any thread."""
         return self._library.names
+
+    def measured(self) -> Measured:
+        """What it counted of its work, and its memory; safe on any thread."""
+        return self._figures.measured()
 
     @property
     def forwards(self) -> int:
@@ -115,13 +130,13 @@ class Runner:
 
         def work(loaded: LoadedModel) -> bytes:
             conditions = Conditions.load(blob)
-            draw = drawer(loaded.family, loaded.pipe, lease.params, conditions.preview)
+            draw = self._drawer(loaded, lease.params, conditions)
+            watch = partial(Watch, control, draw, let_others=self._turns(loaded))
             try:
-                watch = Watch(control, draw, Checkpoint.load(checkpoint))
-                latents = self._denoise(loaded, lease.params, conditions, watch)
+                begun = watch(Checkpoint.load(checkpoint))
+                latents = self._denoise(loaded, lease.params, conditions, begun)
             except Misfit:
-                watch = Watch(control, draw)
-                latents = self._denoise(loaded, lease.params, conditions, watch)
+                latents = self._denoise(loaded, lease.params, conditions, watch())
             return codec.dump({"latents": latents})
 
         return self._run(Stage.DENOISE, lease, control, work)
@@ -129,20 +144,27 @@ class Runner:
     def decode(self, lease: Lease, blob: bytes, control: Control) -> list[Picture]:
         """Latents to encoded pictures, one per seed, in order."""
 
-        def work(loaded: LoadedModel) -> list[Frames]:
+        def work(loaded: LoadedModel) -> list[Checked]:
             latents = codec.load(blob)["latents"]
-            decoded: list[Frames] = []
+            decoded: list[Checked] = []
             for frames in loaded.family.decode(loaded.decoding_pipe, latents, lease.params):
-                decoded.append(frames)
+                decoded.append(loaded.checked(frames))
                 control.progress(len(decoded), len(latents))
                 control.check()
+                if loaded.family.decoder is None:
+                    self._engine.hub.step_aside()
             return decoded
 
         decoded = self._run(Stage.DECODE, lease, control, work)
+        if flagged := sum(checked.is_flagged for checked in decoded):
+            control.note(f"safety checker: {flagged} of {len(decoded)} left blank")
         with stage_errors():  # compressing needs no torch: the engine is free again
             return [
-                make_picture(frames, lease.model, lease.params, place)
-                for place, frames in enumerate(decoded)
+                replace(
+                    make_picture(frames, lease.model, lease.params, place, self._labelling),
+                    flagged=is_flagged,
+                )
+                for place, (frames, is_flagged) in enumerate(decoded)
             ]
 
     def close(self) -> None:
@@ -158,15 +180,32 @@ class Runner:
             with stage_errors():
                 return work(loaded)
 
+        def note(text: str) -> None:
+            self._figures.count_rung(text)
+            control.note(text)
+
         def call() -> Result:
             with stage_errors():
                 control.check()
                 loaded = self._library.get(lease.model)
                 control.check()
             with loaded.in_use():
-                return climb(loaded, rungs, lambda: attempt(loaded), control.note)
+                return climb(loaded, rungs, lambda: attempt(loaded), note)
 
         return self._engine.run(call, terms_of(stage, lease, control))
+
+    def _turns(self, loaded: LoadedModel) -> Callable[[], None]:
+        """How a request of the model lets others have theirs at each step."""
+        meets = bool(loaded.family.meeting_points)
+        return (lambda: None) if meets else self._engine.hub.step_aside
+
+    def _drawer(
+        self, loaded: LoadedModel, params: GenerationParams, conditions: Conditions
+    ) -> Draw | None:
+        """What makes previews; none of a picture that must be looked at first."""
+        if loaded.model.safety is not None:
+            return None
+        return drawer(loaded.family, loaded.pipe, params, conditions.preview)
 
     def _denoise(
         self, loaded: LoadedModel, params: GenerationParams, conditions: Conditions, watch: Watch

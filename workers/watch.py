@@ -22,13 +22,20 @@ class Watch:
 
     With a `resume_from` the steps it has behind it are not done again: the
     denoiser is not asked until they are over. `draw` makes a small JPEG of
-    latents. Raises Misfit at the first step if the checkpoint cannot be used.
+    latents. `let_others` is called after each step of a request that meets nobody
+    at a model and would else keep the engine to its end. Raises Misfit at the
+    first step if the checkpoint cannot be used.
     """
 
     def __init__(
-        self, control: Control, draw: Draw | None = None, resume_from: Checkpoint | None = None
+        self,
+        control: Control,
+        draw: Draw | None = None,
+        resume_from: Checkpoint | None = None,
+        let_others: Callable[[], None] = lambda: None,
     ) -> None:
         self._control, self._draw, self._resume_from = control, draw, resume_from
+        self._let_others = let_others
         self._request = _request_here()
         self._request.is_skipping = resume_from is not None
 
@@ -46,6 +53,7 @@ class Watch:
             self._keep(step)
         if self._draw and self._control.wants_preview():
             self._control.preview(self._draw(step.latents))
+        self._let_others()
         return None
 
     def _skip(self, checkpoint: Checkpoint, step: Step) -> Tensor | None:

@@ -13,6 +13,7 @@ from myriad.job import Stage
 from tests.workers.batching.test_sharing import held, wait_for_queue
 from tests.workers.stage import FakeControl, MakeLease, MakeRunner
 from workers import blob
+from workers.batching.passes import FEWER_ROWS
 from workers.options.offload import is_offloaded
 from workers.runner import Runner
 
@@ -66,9 +67,7 @@ def test_too_many_rows_become_fewer_and_nobody_fails(
         assert (got["latents"] - alone["latents"]).abs().max() < 1e-4 * scale
     noted = [control.notes for control in controls if control.notes]
     assert noted
-    assert {note for notes in noted for note in notes} == {
-        "out of memory: fewer rows in one forward pass"
-    }
+    assert {note for notes in noted for note in notes} == {FEWER_ROWS}
 
 
 def test_a_picture_too_large_is_decoded_in_tiles(lease: MakeLease, open_runner: MakeRunner) -> None:
@@ -95,7 +94,10 @@ def test_a_denoiser_that_does_not_fit_is_offloaded_and_draws_the_same(
     expected = blob.load(runner.denoise(job, made, FakeControl()))["latents"]
     with scarce(runner, "unet", lambda unet, rows: is_offloaded(unet)):
         got = blob.load(runner.denoise(job, made, control))["latents"]
-    assert control.notes == ["out of memory: the denoiser's layers wait off the device"]
+    assert control.notes == [
+        FEWER_ROWS,
+        "out of memory: the denoiser's layers wait off the device",
+    ]
     assert (got - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
@@ -105,7 +107,7 @@ def test_other_models_leave_the_device_first(lease: MakeLease, open_runner: Make
     job, made = latents(runner, lease)
     with scarce(runner, "unet", lambda unet, rows: runner.held_models == ("sd",)):
         runner.denoise(job, made, control)
-    assert control.notes == ["out of memory: other models left the device"]
+    assert control.notes == [FEWER_ROWS, "out of memory: other models left the device"]
     tiers = {each.model: each.tier.value for each in runner.residents}
     assert tiers == {"sd": "device", "sdxl": "host"}
 

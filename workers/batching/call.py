@@ -46,7 +46,10 @@ class CallSpec:
 
 @dataclass(frozen=True)
 class Call:
-    """Arguments by name. Calls of equal `key` may be joined; `shape` tells their cost a row."""
+    """Arguments by name.
+
+    Calls of one module and equal `key` may be joined; `shape` tells their cost a row.
+    """
 
     spec: CallSpec
     arguments: Mapping[str, Any]
@@ -58,10 +61,11 @@ class Call:
 
 
 def make_call(
-    spec: CallSpec, module_id: int, arguments: Mapping[str, Any], *, strict: bool = False
+    spec: CallSpec, kind: Hashable, arguments: Mapping[str, Any], *, strict: bool = False
 ) -> Call:
-    """Describe a call. With `strict`, texts of different length do not share a batch.
+    """Describe a call of a module of that `kind`.
 
+    With `strict`, texts of different length do not share a batch.
     Raises TypeError if a list that should have an item a row has not.
     """
     counted = arguments[spec.rows]
@@ -75,8 +79,8 @@ def make_call(
         spec=spec,
         arguments=named,
         rows=rows,
-        key=(module_id, strict, *_key(spec, named, rows, strict)),
-        shape=(module_id, _describe(spec, spec.rows, counted, rows)),
+        key=(strict, *_key(spec, named, rows, strict)),
+        shape=(kind, _describe(spec, spec.rows, counted, rows)),
         returns_dict=arguments.get("return_dict", True),
         scale=scale,
     )

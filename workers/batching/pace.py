@@ -5,6 +5,7 @@ from collections.abc import Hashable
 _WEIGHT = 0.2
 # Until a shape has run once. Only the order of requests depends on it.
 _FIRST_GUESS_S = 0.1
+_SHAPES = 1024
 
 
 class Pace:
@@ -17,6 +18,8 @@ class Pace:
         """A forward pass of this shape took so long."""
         known = self._seconds.get(shape, seconds)
         self._seconds[shape] = known + _WEIGHT * (seconds - known)
+        if len(self._seconds) > _SHAPES:
+            del self._seconds[next(iter(self._seconds))]
 
     def remaining_s(self, shape: Hashable, steps: int) -> float:
         """Device seconds that `steps` more passes will take."""

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from torch import nn
@@ -27,6 +28,10 @@ class RowPolicy(Protocol):
 
     def best_rows(self, shape: Hashable, available: int, unit: int) -> int:
         """Rows to run of the `available` ones, of which one request has `unit`."""
+        ...
+
+    def most_rows(self, shape: Hashable) -> float:
+        """Rows of one request that run in one pass; more have run out of memory."""
         ...
 
     def watch(self, about: Pass) -> AbstractContextManager[None]:
@@ -55,6 +60,9 @@ class EveryRow:
     def best_rows(self, shape: Hashable, available: int, unit: int) -> int:
         return max(unit, min(available, self._caps.get(shape, available)))
 
+    def most_rows(self, shape: Hashable) -> float:
+        return self._caps.get(shape, inf)
+
     def watch(self, about: Pass) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -62,7 +70,7 @@ class EveryRow:
         pass
 
     def out_of_memory(self, shape: Hashable, rows: int) -> None:
-        self._caps[shape] = rows // 2
+        self._caps[shape] = max(1, rows // 2)
 
     def close(self) -> None:
         pass

@@ -19,6 +19,8 @@ from workers.memory.row_memory import RowMemory
 # On a CPU a model this small cannot fill the machine; tracing it would only disturb it.
 _WORTH_TRACING_BYTES = 64 * 2**20
 
+_SHAPES = 1024
+
 _log = structlog.get_logger(__name__)
 
 
@@ -41,6 +43,11 @@ class LearnedRows:
     def best_rows(self, shape: Hashable, available: int, unit: int) -> int:
         fitting = min(available, self._fitting(shape))
         return self._curve.best_rows(shape, int(max(unit, fitting)), unit)
+
+    def most_rows(self, shape: Hashable) -> float:
+        limit = self._limits.get(shape)
+        # Only what was too much: one request's rows run together where the forecast is wary.
+        return inf if limit is None or limit.cap is None else limit.cap
 
     @contextmanager
     def watch(self, about: Pass) -> Iterator[None]:
@@ -77,6 +84,10 @@ class LearnedRows:
         return inf if self._device.type == "cpu" else 1
 
     def _meet(self, about: Pass) -> None:
+        if len(self._limits) >= _SHAPES:
+            oldest = next(iter(self._limits))
+            del self._limits[oldest]
+            self._measured = {count for count in self._measured if count[0] != oldest}
         self._limits[about.shape] = None
         weights = sum(each.nbytes for each in about.module.parameters())
         if self._device.type != "cpu" or weights >= _WORTH_TRACING_BYTES:

@@ -45,6 +45,11 @@ class RowLimit:
         """Real bytes a row for each traced one, a margin included."""
         return self._k
 
+    @property
+    def cap(self) -> int | None:
+        """Rows that are tried at most since memory ran out; None if it never did."""
+        return self._cap
+
     def room_rows(self) -> int:
         """Rows that the formula finds room for; 0 if not even one fits."""
         room = self._free_bytes() * _USABLE - self._weights_bytes - self._memory.a_bytes

@@ -182,6 +182,73 @@ def test_out_of_memory_halves_until_it_fits_and_tells_who_it_concerns() -> None:
     assert told
 
 
+def test_one_request_of_many_rows_is_run_in_parts_when_memory_runs_out() -> None:
+    farm, told, tried = Farm(), [], []
+    module = farm.module = Adder()
+    real = module.forward
+
+    def limited(
+        x: Tensor, t: Tensor, text: Tensor | None = None, return_dict: bool = True
+    ) -> tuple[Tensor]:
+        tried.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("injected")
+        return real(x, t, text)
+
+    module.forward = limited  # type: ignore[method-assign,assignment]
+    farm.hub.park_point(module, SPEC)
+    x, text = torch.arange(5.0).reshape(5, 1), torch.arange(5.0).reshape(5, 1, 1)
+
+    def twice() -> list[Tensor]:
+        terms = {"x": x, "text": text, "return_dict": False}
+        return [module(t=t, **terms)[0] for t in (1.0, torch.arange(5.0))]
+
+    result = farm.start(twice, Terms(on_notice=told.append))
+    farm.run()
+    first, second = result.result()
+    assert torch.equal(first, x + 1 + text[:, 0])
+    assert torch.equal(second, x + torch.arange(5.0).reshape(5, 1) + text[:, 0])
+    assert told
+    # What was too much once is not tried again at every step.
+    assert tried == [5, 2, 1, 2, 2, 1, 2]
+
+
+def test_a_reproducible_batch_that_is_too_large_blames_no_rows() -> None:
+    farm, told = Farm(), []
+    module = farm.module = Adder()
+
+    def never(x: Tensor, t: Tensor, return_dict: bool = True) -> tuple[Tensor]:
+        raise torch.OutOfMemoryError("injected")
+
+    module.forward = never  # type: ignore[method-assign,assignment]
+    farm.hub.park_point(module, SPEC)
+    terms = Terms(reproducible=True, on_notice=told.append)
+    asked = [farm.ask(terms=terms, x=torch.zeros(1, 1), t=1.0) for _ in range(2)]
+    with pytest.raises(torch.OutOfMemoryError):
+        farm.run()
+    assert all(isinstance(each.exception(), torch.OutOfMemoryError) for each in asked)
+    assert told == []
+
+
+def test_a_request_that_meets_nobody_lets_others_have_their_turns() -> None:
+    farm, order = Farm(), []
+
+    def loner() -> None:
+        for step in range(3):
+            order.append(f"loner {step}")
+            farm.hub.step_aside()
+
+    def other() -> None:
+        for step in range(2):
+            farm.module(x=torch.zeros(1, 1), t=float(step))
+            order.append(f"other {step}")
+
+    farm.start(loner)
+    farm.start(other)
+    farm.run()
+    assert order == ["loner 0", "other 0", "loner 1", "other 1", "loner 2"]
+
+
 def test_a_batch_that_ran_out_of_memory_lets_go_of_it_before_it_runs_again() -> None:
     farm, failed, alive = Farm(), [], []
     module = farm.module = Adder()
