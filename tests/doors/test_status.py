@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myriad.job import JobState
-from web.doors.status import STATE_WORDS, StateWords
+from myriad.state_words import STATE_WORDS, StateWords
 
 _FINAL = {
     "replicate": {"succeeded", "failed", "canceled"},
