@@ -23,12 +23,13 @@ _SHOWN = {
 
 @files.get("/files/<token>")
 def serve(token: str) -> Response:
-    """The file a link stands for, or the range asked for.
+    """The file a link stands for, or the range asked for."""
+    return send_stored(check_link(current_farm().secret, token))
 
-    Pictures and videos are shown; anything else is only ever saved.
-    """
+
+def send_stored(key: str) -> Response:
+    """Pictures and videos are shown; anything else is only ever saved. Raises NotFound."""
     farm = current_farm()
-    key = check_link(farm.secret, token)
     data = farm.storage.get(key)
     name = PurePosixPath(key)
     content_type = _SHOWN.get(name.suffix)

@@ -1,12 +1,17 @@
-"""`Prefer: wait`: holding an answer until the job is final, within reason."""
+"""Holding answers until their jobs are final, within reason."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore, Condition, Event, Thread
+from threading import BoundedSemaphore, Condition, Event, Lock, Thread
+from typing import Self
 
 import structlog
 
+from myriad.errors import Busy
+
 _LOOK_EVERY_S = 0.04
+_FREE_THREADS = 8
 
 _log = structlog.get_logger(__name__)
 
@@ -15,45 +20,89 @@ Live = Callable[[set[str]], set[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Seat:
+class _Guest:
     job_id: str
     is_over: Event = field(default_factory=Event)
 
 
+class Seat:
+    """One of the places to wait at, held until it is left."""
+
+    def __init__(self, room: "WaitingRoom") -> None:
+        self._room = room
+        self._leaving = Lock()
+        self._is_left = False
+
+    def wait(self, job_id: str, seconds: float) -> bool:
+        """Return once the job is final or time is up, and say whether it was the former.
+
+        Also true if that cannot be told: whoever looks at the job then learns why.
+        """
+        return self._room.watch(job_id, seconds)
+
+    def leave(self) -> None:
+        """Make room for another; a second time does nothing."""
+        with self._leaving:
+            if not self._is_left:
+                self._room.free()
+            self._is_left = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+
+def seats_among(threads: int) -> int:
+    """How many of a front end's threads may wait: all but eight, at most half of a few."""
+    return max(1, threads - min(_FREE_THREADS, (threads + 1) // 2))
+
+
 class WaitingRoom:
-    """Lets at most half the threads wait, so that others always get served.
+    """Lets so many threads wait that some are always left to serve the others.
 
     One thread looks for all of them: each look is one short query, however many wait.
     """
 
     def __init__(self, threads: int, live: Live) -> None:
-        self._seats = BoundedSemaphore(max(1, threads // 2))
+        self._seats = BoundedSemaphore(seats_among(threads))
         self._live = live
-        self._taken: set[_Seat] = set()
+        self._guests: set[_Guest] = set()
         self._changed = Condition()
         self._has_news = self._is_closing = False
         self._thread = Thread(target=self._loop, name="waiting-room", daemon=True)
         self._thread.start()
 
-    def wait(self, job_id: str, seconds: float) -> None:
-        """Return once the job is final, when time is up, or at once if no seat is free.
+    def take_seat(self) -> Seat:
+        """A place to wait at. Raises Busy if there is none: ask before a job is accepted."""
+        if not self._seats.acquire(blocking=False):
+            raise Busy("too many are waiting for their pictures; try again")
+        return Seat(self)
 
-        Also if that cannot be told: whoever looks at the job then learns why.
-        """
-        if seconds <= 0 or not self._seats.acquire(blocking=False):
+    def wait(self, job_id: str, seconds: float) -> None:
+        """Return once the job is final, when time is up, or at once if no seat is free."""
+        if seconds <= 0:
             return
-        seat = _Seat(job_id)
+        with suppress(Busy), self.take_seat() as seat:
+            seat.wait(job_id, seconds)
+
+    def watch(self, job_id: str, seconds: float) -> bool:
+        """What a seat is for; who has none has no business here."""
+        guest = _Guest(job_id)
+        with self._changed:
+            self._guests.add(guest)
+            self._has_news = True  # the cache may have ended it already
+            self._changed.notify()
         try:
-            with self._changed:
-                self._taken.add(seat)
-                self._has_news = True  # the cache may have ended it already
-                self._changed.notify()
-            if not self._is_closing:
-                seat.is_over.wait(seconds)
+            return self._is_closing or guest.is_over.wait(seconds)
         finally:
             with self._changed:
-                self._taken.discard(seat)
-            self._seats.release()
+                self._guests.discard(guest)
+
+    def free(self) -> None:
+        """A seat was left."""
+        self._seats.release()
 
     def close(self) -> None:
         """Let everybody go."""
@@ -61,18 +110,18 @@ class WaitingRoom:
             self._is_closing = self._has_news = True
             self._changed.notify()
         self._thread.join()
-        for seat in self._taken.copy():
-            seat.is_over.set()
+        for guest in self._guests.copy():
+            guest.is_over.set()
 
     def _loop(self) -> None:
         while not self._is_closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._taken or self._is_closing)
-                seats, self._has_news = set(self._taken), False
-            live = self._look({seat.job_id for seat in seats})
-            for seat in seats:
-                if seat.job_id not in live:
-                    seat.is_over.set()
+                self._changed.wait_for(lambda: self._guests or self._is_closing)
+                guests, self._has_news = set(self._guests), False
+            live = self._look({guest.job_id for guest in guests})
+            for guest in guests:
+                if guest.job_id not in live:
+                    guest.is_over.set()
             with self._changed:
                 self._changed.wait_for(lambda: self._has_news, _LOOK_EVERY_S)
 

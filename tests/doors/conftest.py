@@ -29,6 +29,7 @@ def door_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorFarm]:
     """Runs until the last test of these; `key` and `other_key` are different tenants."""
     home = tmp_path_factory.mktemp("doors") / "home"
     home.mkdir()
+    _run(home, "migrate")
     keys = [_new_key(home, name) for name in ("one", "other")]
     farm = start_farm(home)
     try:
@@ -39,12 +40,17 @@ def door_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorFarm]:
 
 
 def _new_key(home: Path, name: str) -> str:
-    made = subprocess.run(
-        [sys.executable, "-m", "myriad", "keys", "create", name],
+    return _run(home, "keys", "create", name).split("key  ")[1].split()[0]
+
+
+def _run(home: Path, *command: str) -> str:
+    """What `myriad …` says with the farm's folder as its home."""
+    done = subprocess.run(
+        [sys.executable, "-m", "myriad", *command],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "MYRIAD_HOME": str(home)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return made.stdout.split("key  ")[1].split()[0]
+    return done.stdout

@@ -1,14 +1,16 @@
-"""`Prefer: wait`: how the header is read, and that waiting never starves others."""
+"""Held answers: how `Prefer` is read, and that waiting never starves others."""
 
 from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from myriad.errors import DatabaseUnavailable
+from myriad.errors import Busy, DatabaseUnavailable
 from tests.processes import wait_until
 from web.api.prefer import wait_seconds
-from web.wait import WaitingRoom
+from web.wait import WaitingRoom, seats_among
 
 ALICE, BOB = "a" * 32, "b" * 32
 
@@ -96,6 +98,24 @@ def test_answers_at_once_when_every_seat_is_taken(room: WaitingRoom, jobs: Jobs)
     for waiter in waiters:
         waiter.join(10)
     room.wait("c" * 32, 60)  # a seat is free again
+
+
+def test_who_finds_no_seat_is_told_before_anything_is_begun(room: WaitingRoom) -> None:
+    seats = [room.take_seat(), room.take_seat()]
+    with pytest.raises(Busy):
+        room.take_seat()
+    seats[0].leave()
+    seats[0].leave()  # the second time frees nobody else's seat
+    with room.take_seat(), pytest.raises(Busy):
+        room.take_seat()
+
+
+@given(st.integers(1, 256))
+def test_some_threads_are_always_left_for_the_others(threads: int) -> None:
+    seats = seats_among(threads)
+    assert seats >= 1
+    assert threads == 1 or threads - seats >= min(8, threads // 2)
+    assert seats >= threads // 2
 
 
 def test_nobody_waits_for_a_database_that_is_away(room: WaitingRoom, jobs: Jobs) -> None:

@@ -1,6 +1,7 @@
 """A door: the routes of one interface that others defined, and how it words an error."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -8,7 +9,8 @@ from flask import Response
 
 from myriad.errors import MyriadError
 from web.auth import require_key
-from web.errors import as_error
+from web.errors import as_error, tell_when
+from web.limits import check_rate
 
 Say = Callable[[MyriadError], Response]
 """Words an error as the interface's own clients read it."""
@@ -21,7 +23,24 @@ class Door(APIBlueprint):
     limits, caches, tenants and cancellation are the same whatever door a job came through.
     """
 
-    def __init__(self, name: str, import_name: str, *, say: Say, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        *,
+        say: Say,
+        let_in: Callable[[], None] = require_key,
+        **options: Any,
+    ) -> None:
         super().__init__(name, import_name, enable_openapi=False, **options)
-        self.before_request(require_key)
-        self.register_error_handler(Exception, lambda error: say(as_error(error)))
+        self.before_request(let_in)
+        self.before_request(check_rate)
+        self.register_error_handler(Exception, partial(_worded, say))
+
+
+def _worded(say: Say, raised: Exception) -> Response:
+    error = as_error(raised)
+    response = say(error)
+    if error.retry_after_s is not None:
+        tell_when(response, error)
+    return response

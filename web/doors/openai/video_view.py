@@ -1,0 +1,37 @@
+"""A job as OpenAI's clients see a video."""
+
+from typing import Any
+
+from myriad.job import JobState, overall_progress
+from myriad.record import JobRecord
+from myriad.state_words import STATE_WORDS
+from web.doors.openai.video_request import REMIX_OF
+from web.doors.waiting import failure_of
+from web.farm import current_farm
+
+
+def video_view(record: JobRecord) -> dict[str, Any]:
+    """`size` and `seconds` are what is really made; `progress` is in percent."""
+    params = record.params
+    is_running = record.state is JobState.RUNNING
+    fraction = current_farm().signals.progress(record.work_id) if is_running else 0.0
+    return {
+        "id": record.id,
+        "object": "video",
+        "model": record.model,
+        "status": STATE_WORDS[record.state].openai_video,
+        "progress": int(100 * overall_progress(record.state, record.stage, fraction)),
+        "created_at": int(record.created_at.timestamp()),
+        "completed_at": int(record.completed_at.timestamp()) if record.completed_at else None,
+        "expires_at": None,
+        "seconds": f"{params['num_frames'] / params['fps']:g}",
+        "size": f"{params['width']}x{params['height']}",
+        "prompt": params["prompt"],
+        "remixed_from_video_id": record.metadata.get(REMIX_OF),
+        "error": _error(record),
+    }
+
+
+def _error(record: JobRecord) -> dict[str, str] | None:
+    failure = failure_of(record) if record.state.is_final else None
+    return {"code": failure.code, "message": failure.message} if failure else None
