@@ -5,25 +5,11 @@ from typing import Final
 
 from myriad import __version__
 from myriad.params import GenerationParams
+from myriad.sampler_names import a1111_name
 
-_NEGATIVE: Final = "Negative prompt:"
+NEGATIVE: Final = "Negative prompt:"
 # Invisible, and not whitespace: readers strip each line before they look at it.
 _WORD_JOINER: Final = "\u2060"
-_SAMPLERS: Final = {
-    "DDIMScheduler": "DDIM",
-    "DPMSolverMultistepScheduler": "DPM++ 2M",
-    "DPMSolverSinglestepScheduler": "DPM++ 2S",
-    "DEISMultistepScheduler": "DEIS",
-    "EulerAncestralDiscreteScheduler": "Euler a",
-    "EulerDiscreteScheduler": "Euler",
-    "HeunDiscreteScheduler": "Heun",
-    "KDPM2AncestralDiscreteScheduler": "DPM2 a",
-    "KDPM2DiscreteScheduler": "DPM2",
-    "LCMScheduler": "LCM",
-    "LMSDiscreteScheduler": "LMS",
-    "PNDMScheduler": "PLMS",
-    "UniPCMultistepScheduler": "UniPC",
-}
 
 
 def infotext(model: str, params: GenerationParams) -> str:
@@ -34,7 +20,7 @@ def infotext(model: str, params: GenerationParams) -> str:
     """
     values = {
         "Steps": params.num_inference_steps,
-        "Sampler": _SAMPLERS.get(params.scheduler, params.scheduler),
+        "Sampler": a1111_name(params.scheduler),
         "CFG scale": f"{params.guidance_scale:.15g}",
         "Seed": params.seed,
         "Size": f"{params.width}x{params.height}",
@@ -43,7 +29,7 @@ def infotext(model: str, params: GenerationParams) -> str:
     }
     parts = [_disarmed(params.prompt)]
     if params.negative_prompt:
-        parts.append(f"{_NEGATIVE} {_disarmed(params.negative_prompt)}")
+        parts.append(f"{NEGATIVE} {_disarmed(params.negative_prompt)}")
     parts.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in values.items()))
     return "\n".join(parts)
 
@@ -51,7 +37,7 @@ def infotext(model: str, params: GenerationParams) -> str:
 def _disarmed(text: str) -> str:
     lines = text.split("\n")
     return "\n".join(
-        _WORD_JOINER + line if line.strip().startswith(_NEGATIVE) else line for line in lines
+        _WORD_JOINER + line if line.strip().startswith(NEGATIVE) else line for line in lines
     )
 
 

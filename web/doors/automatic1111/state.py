@@ -1,0 +1,69 @@
+"""Routes on what goes on and what is chosen: progress, interrupt, options."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from myriad.errors import InvalidRequest
+from myriad.job import JobState
+from web.auth import current_caller
+from web.doors.automatic1111.blueprint import automatic1111
+from web.doors.automatic1111.checkpoint import CHECKPOINT, choose_model, chosen_model
+from web.doors.automatic1111.drawing import DOOR
+from web.doors.automatic1111.progress import live_jobs, progress_view
+from web.jobs import end_job
+
+_TRUE = ("1", "true", "on", "yes")
+
+
+@automatic1111.get("/v1/progress")
+def progress() -> Response:
+    """How far the caller's jobs of this door are; another's are none of its business."""
+    skips = request.args.get("skip_current_image", "").lower() in _TRUE
+    jobs = live_jobs(current_caller(), DOOR)
+    return jsonify(progress_view(jobs, has_image=not skips))
+
+
+@automatic1111.post("/v1/interrupt")
+def interrupt() -> Response:
+    """End the caller's running jobs of this door; if none runs yet, the one that goes next."""
+    caller = current_caller()
+    jobs = live_jobs(caller, DOOR)
+    running = [job for job in jobs if job.state is JobState.RUNNING]
+    for job in running or jobs[:1]:
+        end_job(job.id, caller)
+    return jsonify({})
+
+
+@automatic1111.post("/v1/skip")
+def skip() -> Response:
+    """The same: a job's pictures are drawn together, so there is none to go on with."""
+    interrupt()
+    return jsonify(None)
+
+
+@automatic1111.get("/v1/options")
+def get_options() -> Response:
+    """The caller's own. No `forge_preset`: some clients take that for another program."""
+    return jsonify(
+        {
+            CHECKPOINT: chosen_model(current_caller()).name,
+            "sd_checkpoint_hash": "",
+            "sd_vae": "Automatic",
+            "samples_format": "png",
+            "CLIP_stop_at_last_layers": 1,
+            "eta_noise_seed_delta": 0,
+            "live_previews_enable": True,
+        }
+    )
+
+
+@automatic1111.post("/v1/options")
+def set_options() -> Response:
+    """Choose the model. All other options are taken and change nothing."""
+    values: Any = request.get_json()
+    if not isinstance(values, dict):
+        raise InvalidRequest("the body must be an object")
+    if values.get(CHECKPOINT):
+        choose_model(values[CHECKPOINT], current_caller())
+    return jsonify(None)
