@@ -19,7 +19,7 @@ def web(is_open: bool) -> None:
     """Serve the API and the pages."""
     if not is_open:
         with migrated_database() as db:
-            check_exposure(load_settings().host, db)
+            check_exposure(load_settings(), db)
     _become(*GUNICORN)
 
 

@@ -150,25 +150,6 @@ def test_models_are_listed(cli: CliRunner, farm_url: str) -> None:
     assert re.search(r"tiny +sd +512x512 +en", listed.stdout)
 
 
-def test_keys_are_made_shown_and_revoked(
-    cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MYRIAD_HOME", str(tmp_path))
-    early = cli.invoke(commands, ["keys", "list"])
-    assert early.stderr == "error: the database is not up to date: run `myriad migrate`\n"
-    assert cli.invoke(commands, ["migrate"]).exit_code == 0
-    made = cli.invoke(commands, ["keys", "create", "alice"]).stdout
-    key_id, key = re.findall(r"^(?:id|key) +(\S+)$", made, re.MULTILINE)
-    assert key.startswith("mk_")
-    listed = cli.invoke(commands, ["keys", "list"]).stdout
-    assert re.search(rf"{key_id} +alice", listed)
-    assert key not in listed
-    assert cli.invoke(commands, ["keys", "revoke", key_id]).exit_code == 0
-    gone = cli.invoke(commands, ["keys", "revoke", "none"])
-    assert gone.exit_code == 2
-    assert gone.stderr.startswith("error: ")
-
-
 def test_web_without_keys_stays_on_this_machine(
     cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
