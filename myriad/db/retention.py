@@ -1,0 +1,128 @@
+"""What has been kept long enough: found and deleted in small batches.
+
+Several janitors may be at it at once: each row is locked by whoever deletes it, and
+the others pass it by.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.delete import Remains, is_named, remove_jobs, stored_files
+from myriad.db.options import read_option, set_option
+from myriad.db.tables import (
+    LIVE,
+    Base,
+    BatchRow,
+    EventRow,
+    InputRow,
+    JobRow,
+    StageRunRow,
+    WebhookDeliveryRow,
+)
+
+JOBS_AT_ONCE = 25
+ROWS_AT_ONCE = 200
+_KNOWN_SINCE = "storage_known_since"
+_FARM = "farm"  # a scope that is no API key's
+
+
+def expire_jobs(db: Database, before: datetime) -> Remains:
+    """Delete the oldest jobs that ended before that, at most `JOBS_AT_ONCE`."""
+    query = (
+        select(JobRow)
+        .where(JobRow.completed_at < before, JobRow.state.not_in(LIVE))
+        .order_by(JobRow.completed_at)
+        .limit(JOBS_AT_ONCE)
+    )
+    if not _any(db, query):
+        return Remains((), (), ())
+    with db.write() as session:
+        jobs = session.scalars(query.with_for_update(skip_locked=True)).all()
+        remains = remove_jobs(session, jobs)
+        _drop_empty_batches(session, before)
+        return replace(remains, artifacts=())  # those went when the jobs ended
+
+
+def expire_inputs(db: Database, before: datetime) -> int:
+    """Forget inputs not named by any job since then, at most `ROWS_AT_ONCE`; how many."""
+    last_used = func.coalesce(InputRow.used_at, InputRow.created_at)
+    query = (
+        select(InputRow).where(last_used < before, InputRow.created_at < before).limit(ROWS_AT_ONCE)
+    )
+    if not _any(db, query):
+        return 0
+    with db.write() as session:
+        rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+        unused = [
+            row for row in rows if not is_named(session, row.scope, row.digest, live_only=True)
+        ]
+        for row in unused:
+            session.delete(row)
+        return len(unused)
+
+
+def expire_history(db: Database, before: datetime) -> int:
+    """Forget stage runs, settled deliveries and events of what ended before that; how many."""
+    ended = select(JobRow.id).where(JobRow.completed_at < before, JobRow.state.not_in(LIVE))
+    is_settled = WebhookDeliveryRow.state != "pending"
+    return (
+        _drop(db, StageRunRow, StageRunRow.finished_at < before)
+        + _drop(db, WebhookDeliveryRow, is_settled & (WebhookDeliveryRow.created_at < before))
+        + _drop(db, EventRow, (EventRow.created_at < before) & EventRow.job_id.in_(ended))
+    )
+
+
+def storage_known_since(db: Database) -> datetime:
+    """When this database first looked after the stored bytes; older ones are not its own.
+
+    So a farm that is started with an empty database by mistake deletes nothing.
+    """
+    since = read_option(db, _KNOWN_SINCE, scope=_FARM)
+    if since is None:
+        # Some stores tell whole seconds only.
+        since = (clock.now() - timedelta(minutes=1)).isoformat()
+        set_option(db, _KNOWN_SINCE, since, scope=_FARM)
+    return datetime.fromisoformat(since)
+
+
+def owned_files(db: Database, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that a picture of some job is stored under."""
+    with db.read() as session:
+        return stored_files(session, keys)
+
+
+def owned_inputs(db: Database, digests: Collection[str]) -> set[str]:
+    """Those of `digests` that some caller has."""
+    with db.read() as session:
+        query = select(InputRow.digest).where(InputRow.digest.in_(digests)).distinct()
+        return set(session.scalars(query))
+
+
+def _drop(db: Database, table: type[Base], is_old: ColumnElement[bool]) -> int:
+    """Delete at most `ROWS_AT_ONCE` rows; how many."""
+    key = tuple(table.__table__.primary_key)
+    some = select(*key).where(is_old).limit(ROWS_AT_ONCE)
+    with db.read() as session:
+        rows = session.execute(some).all()
+    if rows:
+        with db.write() as session:
+            session.execute(delete(table).where(tuple_(*key).in_([tuple(row) for row in rows])))
+    return len(rows)
+
+
+def _drop_empty_batches(session: Session, before: datetime) -> None:
+    is_empty = ~exists().where(JobRow.batch_id == BatchRow.id)
+    session.execute(delete(BatchRow).where(BatchRow.created_at < before, is_empty))
+
+
+def _any(db: Database, query: Select[Any]) -> bool:
+    """Looked up first: on SQLite a transaction that may write keeps all others waiting."""
+    with db.read() as session:
+        return session.execute(query.limit(1)).first() is not None
