@@ -64,6 +64,10 @@ class Heart:
         with self._lock:
             return list(self._held.values())
 
+    def renewed(self) -> list[LeaseControl]:
+        """The stages of this worker, without those that hang."""
+        return [control for control in self.held() if control not in self._hanging]
+
     def drain(self) -> None:
         """Stop every stage at its next step so that its job can be handed back."""
         self._is_draining = True
@@ -94,7 +98,8 @@ class Heart:
         try:
             self._look_for_hanging()
             self._renew()
-            self._on_beat()
+            if not self._is_draining:
+                self._on_beat()
         except MyriadError as error:
             # Nobody else can take the leases over while the database is away.
             _log.warning("heartbeat_missed", error=error.message)
@@ -111,7 +116,7 @@ class Heart:
         self._hanging.update(hanging)
 
     def _renew(self) -> None:
-        held = [control for control in self.held() if control not in self._hanging]
+        held = self.renewed()
         alive = renew(
             self._farm.db, [control.lease for control in held], self._farm.settings.lease_s
         )

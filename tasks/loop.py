@@ -31,9 +31,8 @@ def repeat(work: Callable[[], bool], *, interval_s: float, stop: Event, pulse: P
     What Myriad names as an error (a database that is away) is logged and tried
     again; anything else ends the process, for the supervisor to see.
     """
-    pulse.parent.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
-        pulse.touch()
+        _beat(pulse)
         try:
             is_busy = work()
         except MyriadError as error:
@@ -41,3 +40,11 @@ def repeat(work: Callable[[], bool], *, interval_s: float, stop: Event, pulse: P
             is_busy = False
         if not is_busy:
             stop.wait(interval_s)
+
+
+def _beat(pulse: Path) -> None:
+    try:
+        pulse.parent.mkdir(parents=True, exist_ok=True)
+        pulse.touch()
+    except OSError as error:  # a full disk is no reason to stop working
+        _log.warning("no_pulse", error=str(error))

@@ -2,24 +2,27 @@
 
 import os
 import secrets
+import signal
 import socket
 import warnings
 from collections.abc import Callable, Sequence
 
-import structlog
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_shutting_down
 
 from myriad.claimant import Claimant
-from myriad.db.workers import forget_worker, report_worker
-from myriad.errors import MyriadError
+from myriad.db.migrate import check_migrated
+from myriad.db.workers import report_worker
 from myriad.farm import Farm
+from myriad.measured import Measured
 from myriad.pool import Pool
 from myriad.resident import Resident
 from tasks.app import create_celery
 from tasks.checkpoint import Checkpoints
+from tasks.departure import Departure
 from tasks.dispatch import Dispatcher
+from tasks.fitness import Fitness
 from tasks.heart import Heart
 from tasks.nudge import Nudge
 from tasks.preemption import Preemption
@@ -28,36 +31,49 @@ from tasks.stages import register_stages
 from tasks.teller import Teller
 from tasks.work import StageWork
 
-_log = structlog.get_logger(__name__)
-
 
 def serve(
     farm: Farm,
     pool: Pool,
     runner: StageRunner,
     residents: Callable[[], Sequence[Resident]] = tuple,
+    measured: Callable[[], Measured] = Measured,
 ) -> None:
-    """Serve the pool's queues until SIGTERM or SIGINT; unfinished stages are handed back."""
+    """Serve the pool's queues until SIGTERM or SIGINT; unfinished stages are handed back.
+
+    Raises ConfigError if the database lacks a migration, and SystemExit with
+    `UNFIT_EXIT` when this process turned out to be unable to work.
+    """
+    check_migrated(farm.db)
     device = farm.settings.device or pool.device
     who = Claimant(_name(pool), pool.name, device, pool.stages, pool.models)
     celery = create_celery(farm.settings)
     nudge = Nudge(Dispatcher(farm, celery))
-    heart = Heart(farm, on_beat=lambda: report_worker(farm.db, who, pool.concurrency, residents()))
     checkpoints = Checkpoints(farm.artifacts)
+
+    def report() -> None:
+        figures = measured().model_copy(update={"checkpoints": checkpoints.count})
+        report_worker(farm.db, who, pool.concurrency, residents(), figures)
+
+    heart = Heart(farm, on_beat=report)
     teller = Teller(farm.signals, heart.held)
     preemption = Preemption(farm, who, pool.concurrency, heart)
-    register_stages(celery, StageWork(farm, runner, who, heart, checkpoints, nudge))
+    fitness = Fitness(leave=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    register_stages(celery, StageWork(farm, runner, who, heart, checkpoints, nudge, fitness))
+    departure = Departure(farm, who, heart, fitness)
 
-    def drain(**_: object) -> None:
-        heart.drain()
+    def leave(**_: object) -> None:
+        departure.begin()
 
-    worker_shutting_down.connect(drain, weak=False)
+    worker_shutting_down.connect(leave, weak=False)
     try:
         _consume(celery, pool, who)
     finally:
         for part in (preemption, teller, checkpoints, heart, nudge):
             part.close()
-        _leave(farm, who)
+        departure.sign_off()
+    if departure.exit_code:
+        raise SystemExit(departure.exit_code)
 
 
 def _consume(celery: Celery, pool: Pool, who: Claimant) -> None:
@@ -75,13 +91,6 @@ def _consume(celery: Celery, pool: Pool, who: Claimant) -> None:
         quiet=True,
     )
     worker.start()
-
-
-def _leave(farm: Farm, who: Claimant) -> None:
-    try:
-        forget_worker(farm.db, who.name)
-    except MyriadError as error:
-        _log.warning("not_signed_off", worker=who.name, error=error.message)
 
 
 def _name(pool: Pool) -> str:

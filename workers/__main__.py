@@ -20,6 +20,7 @@ def main(pool_name: str) -> None:
     # It tells of optional packages that no stage here uses.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from tasks.worker import serve
+    from workers.label import Labelling
     from workers.runner import Runner
 
     # What was imported stays: the collector need not look at it each time the engine stands still.
@@ -28,10 +29,11 @@ def main(pool_name: str) -> None:
     set_up_logging(settings)
     farm = open_farm(settings)
     pool = find_pool(farm.pools, pool_name)
-    runner = Runner(farm.catalog, pool, settings.device)
+    labelling = Labelling.of(settings)
+    runner = Runner(farm.catalog, pool, settings.device, labelling=labelling)
     try:
         runner.preload_all()
-        serve(farm, pool, runner, lambda: runner.residents)
+        serve(farm, pool, runner, lambda: runner.residents, runner.measured)
     finally:
         runner.close()
         farm.close()

@@ -1,5 +1,7 @@
 """The models of one worker: found in the catalogue, loaded, and made ready to be shared."""
 
+from dataclasses import replace
+
 from myriad.catalog import Catalog
 from myriad.errors import ModelUnavailable
 from myriad.job import Stage
@@ -14,6 +16,7 @@ from workers.loaded import LoadedModel
 from workers.loading import plan
 from workers.options.registry import apply_options
 from workers.residency import Key, Loadable, Residency
+from workers.safety import load_safety_checker, safety_bytes
 from workers.source import is_on_disk
 from workers.tiny_vae import load_tiny_vae
 
@@ -78,9 +81,15 @@ class Library:
 
     def _plan(self, model: Model) -> Loadable[LoadedModel]:
         is_offloaded = self._pool.offload != "none"
-        return plan(
+        planned = plan(
             model, self._pool.stages, self._device, self._settle_in, is_offloaded=is_offloaded
         )
+        beside_bytes = safety_bytes(model, self._device) if self._checks(model) else 0
+        return replace(planned, beside_bytes=beside_bytes)
+
+    def _checks(self, model: Model) -> bool:
+        """Whether pictures of the model are looked at here."""
+        return model.safety is not None and Stage.DECODE in self._pool.stages
 
     def _settle_in(self, loaded: LoadedModel) -> None:
         """Give it the pool's options, and let requests share its forward passes."""
@@ -88,6 +97,8 @@ class Library:
         loaded.can_wait = _can_move(self._pool)
         if self._pool.tiny_vae and Stage.DECODE in self._pool.stages:
             loaded.tiny_vae = load_tiny_vae(loaded.model, self._device)
+        if self._checks(loaded.model):
+            loaded.safety_checker = load_safety_checker(loaded.model, self._device)
         key = self._key(loaded.model.name)
         loaded.offer(
             Offer(

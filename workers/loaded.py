@@ -13,10 +13,11 @@ from myriad.model import Model
 from myriad.params import GenerationParams
 from workers.adapters.additions import Additions, Offer
 from workers.device import Device
-from workers.families.base import Family
+from workers.families.base import Family, Frames
 from workers.options.offload import is_offloaded
 from workers.options.size import stored_bytes
 from workers.preview import PreviewMap
+from workers.safety import Checked, SafetyChecker
 from workers.shell import Pipeline, build_pipeline, with_part
 from workers.vae_stand_in import VaeStandIn
 
@@ -32,6 +33,7 @@ class LoadedModel:
     # Whether its weights may move: not where hooks or packed tensors hold them.
     can_wait: bool = True
     tiny_vae: torch.nn.Module | None = None
+    safety_checker: SafetyChecker | None = None
     _pipelines: dict[Any, Pipeline] = field(default_factory=dict)
     _users: int = 0
 
@@ -45,8 +47,7 @@ class LoadedModel:
     @property
     def size_bytes(self) -> int:
         """What it takes now with all that was added, but for layers that wait elsewhere."""
-        parts = (*self.pipe.components.values(), self.tiny_vae)
-        modules = [part for part in parts if _is_module(part) and not is_offloaded(part)]
+        modules = [part for part in self._parts if _is_module(part) and not is_offloaded(part)]
         return sum(map(stored_bytes, modules)) + self.additions.size_bytes
 
     @property
@@ -83,8 +84,18 @@ class LoadedModel:
         """Move to the device."""
         self._move(self.device.torch_device)
 
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        checker = self.safety_checker and self.safety_checker.module
+        return (*self.pipe.components.values(), self.tiny_vae, checker)
+
+    def checked(self, frames: Frames) -> Checked:
+        """An image or video as it may leave."""
+        checker = self.safety_checker
+        return checker.check(frames) if checker else Checked(frames, is_flagged=False)
+
     def _move(self, device: torch.device) -> None:
-        for part in (*self.pipe.components.values(), self.tiny_vae):
+        for part in self._parts:
             if _is_module(part):
                 part.to(device)
 

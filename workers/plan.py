@@ -38,13 +38,15 @@ class Plan:
     on_load: Callable[[LoadedModel], None]
     # Components that are not moved to the device: they will come to it layer by layer.
     staying: tuple[str, ...] = field(default=(), kw_only=True)
+    # What `on_load` loads besides.
+    beside_bytes: int = field(default=0, kw_only=True)
 
     @property
     def expected_bytes(self) -> int:
         """What the weights will take there. Raises ModelNotLoadable if they cannot be read."""
         moved = [part for part in self.parts if part not in self.staying]
         with self._load_errors():
-            return weights_bytes(self.folder, moved, self.device.dtype)
+            return weights_bytes(self.folder, moved, self.device.dtype) + self.beside_bytes
 
     def load(self) -> LoadedModel:
         """Raises ModelNotLoadable for whatever diffusers finds wrong with the files."""

@@ -14,11 +14,12 @@ from myriad.db.database import Database
 from myriad.db.outbox import record_event
 from myriad.db.tables import LIVE, JobRow, StageRunRow
 from myriad.db.urgent import is_pausing, is_welcome, most_urgent
-from myriad.errors import UnreadableJob, WorkerLost
+from myriad.errors import DeviceLost, UnreadableJob, WorkerLost
 from myriad.job import EventKind, JobState, Stage
 from myriad.lease import Lease
 from myriad.params import GenerationParams
 
+_SUSPICIOUS = (WorkerLost.code, DeviceLost.code)
 _SUSPECT_PAUSE = timedelta(seconds=0.5)
 _Held = aliased(JobRow)  # made once: SQLAlchemy takes a millisecond over it
 
@@ -28,8 +29,8 @@ def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float)
 
     A hint is only a hint: if a job of higher priority waits for the same worker,
     that one is taken in its stead, and the lease says which. None means a stale
-    or duplicate hint: acknowledge and forget. A job whose last worker died is a
-    suspect, and a worker holds one suspect at a time: so a prompt that kills
+    or duplicate hint: acknowledge and forget. A job whose last worker died, or
+    lost its device, is a suspect, and a worker holds one suspect at a time: so a prompt that kills
     workers cannot use up the tries of its neighbours.
     """
     now = clock.now()
@@ -88,7 +89,7 @@ def _overtake(session: Session, named_id: str, by: Claimant, until: datetime) ->
 def _take(
     session: Session, job_id: str, stage: Stage, by: Claimant, until: datetime
 ) -> JobRow | None:
-    is_suspect = JobRow.error_code == WorkerLost.code
+    is_suspect = JobRow.error_code.in_(_SUSPICIOUS)
     taken = (
         update(JobRow)
         .where(
@@ -129,7 +130,7 @@ def _holds_suspect(by: Claimant) -> ColumnElement[bool]:
         .where(
             _Held.lease_owner == by.name,
             _Held.state == JobState.RUNNING.value,
-            _Held.error_code == WorkerLost.code,
+            _Held.error_code.in_(_SUSPICIOUS),
         )
         .exists()
     )
@@ -142,7 +143,7 @@ def _put_off_suspect(session: Session, job_id: str, now: datetime) -> None:
         .where(
             JobRow.id == job_id,
             JobRow.lease_until.is_(None),
-            JobRow.error_code == WorkerLost.code,
+            JobRow.error_code.in_(_SUSPICIOUS),
         )
         .values(dispatch_due=now + _SUSPECT_PAUSE)
     )
@@ -189,4 +190,5 @@ def lease_of(job: JobRow, by: Claimant) -> Lease:
         created_at=job.created_at,
         metadata=job.labels,
         deadline_at=job.deadline_at,
+        traceparent=job.traceparent,
     )

@@ -16,7 +16,7 @@ from myriad.errors import MyriadError, OutOfMemory
 from myriad.job import JobState, Stage
 from myriad.lease import Lease
 
-_LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 60.0
 MOST_NOTES = 20
 NOTE_CHARS = 200
 
@@ -88,18 +88,21 @@ def hand_back(
     *,
     delay_s: float = 0.0,
     how: str = "handed_back",
+    error: MyriadError | None = None,
     notes: Sequence[str] = (),
 ) -> bool:
     """Return an unfinished stage that was nobody's fault: a shutdown, a store that is away.
 
     It is due again after `delay_s`, and the try is not counted. `how` is the
-    outcome of the stage run.
+    outcome of the stage run; the job keeps `error` until its next success.
     """
     with db.write() as session:
         job = _held(session, lease, notes)
         if job is None:
             return False
         job.tries -= 1
+        if error is not None:
+            outcome.keep_error(job, error)
         _let_go(job, clock.after(delay_s))
         _close_run(session, lease, how)
         return True
@@ -119,7 +122,7 @@ def rewind(db: Database, lease: Lease, *, delay_s: float = 0.0) -> bool:
         job.stage, job.tries, job.rewinds = making.value, 0, job.rewinds + 1
         job.avoid_pool = None
         job.artifact_keys = {k: v for k, v in job.artifact_keys.items() if k != making.value}
-        pause_s = min(delay_s * (job.rewinds - 1), _LONGEST_PAUSE_S)
+        pause_s = min(delay_s * (job.rewinds - 1), LONGEST_PAUSE_S)
         _let_go(job, clock.after(pause_s))
         _close_run(session, lease, "rewound")
         return True

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Update, or_, select, update
+from sqlalchemy import Update, select, update
 
 from myriad import clock
 from myriad.db.database import Database
+from myriad.db.host_share import Room, due_deliveries
 from myriad.db.tables import WebhookDeliveryRow
+from myriad.fault import fault
 from myriad.job import EventKind
 from myriad.webhook import Receipt
 
@@ -24,30 +26,28 @@ class Delivery:
     kind: EventKind
     sequence: int
     url: str
+    host: str
     tries: int
 
 
-def take_deliveries(db: Database, *, limit: int, lease_s: float) -> list[Delivery]:
-    """Deliveries due now, held for `lease_s` so that no other sender takes them too."""
-    now = clock.now()
-    due = (
-        select(WebhookDeliveryRow)
-        .where(
-            WebhookDeliveryRow.state == "pending",
-            WebhookDeliveryRow.next_attempt_at <= now,
-            or_(WebhookDeliveryRow.lease_until.is_(None), WebhookDeliveryRow.lease_until < now),
-        )
-        .order_by(WebhookDeliveryRow.next_attempt_at, WebhookDeliveryRow.sequence)
-    )
+def take_deliveries(db: Database, *, room: Room, limit: int, lease_s: float) -> list[Delivery]:
+    """Deliveries due now, held for `lease_s` so that no other sender takes them too.
+
+    At most `limit` together, and of each receiver as many as it has `room` for.
+    """
     with db.read() as session:
-        if session.scalar(due.limit(1)) is None:
-            return []
+        ids = due_deliveries(session, room, limit)
+    if not ids:
+        return []
+    query = select(WebhookDeliveryRow).where(WebhookDeliveryRow.id.in_(ids))
     with db.write() as session:
-        rows = list(session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
-        for row in rows:
-            row.lease_until = clock.after(lease_s)
-            row.tries += 1
-        return [_delivery(row) for row in rows]
+        now, taken = clock.now(), []
+        for row in session.scalars(query.with_for_update(skip_locked=True)):
+            if row.state == "pending" and (row.lease_until is None or row.lease_until < now):
+                row.lease_until = clock.after(lease_s)
+                row.tries += 1
+                taken.append(_delivery(row))
+        return taken
 
 
 def settle_delivery(
@@ -57,6 +57,8 @@ def settle_delivery(
     next_delay: Callable[[int], timedelta | None],
 ) -> None:
     """Write down what came of a try: delivered, due again, gone or given up."""
+    if receipt.is_delivered:
+        fault("after_webhook_200_before_mark")
     now = clock.now()
     with db.write() as session:
         row = session.get(WebhookDeliveryRow, delivery.id, with_for_update=True)
@@ -64,12 +66,13 @@ def settle_delivery(
             return  # another sender took it over and has the say
         row.lease_until, row.last_status = None, receipt.status
         row.last_error = receipt.error[:_ERROR_CHARS] if receipt.error else None
+        row.next_attempt_at = now  # of one that is settled: when that was
         pause = next_delay(delivery.tries)
         if receipt.is_delivered:
             row.state, row.delivered_at = "delivered", now
         elif receipt.is_gone:
             row.state = "gone"
-            session.execute(_pending_of(delivery).values(state="gone"))
+            session.execute(_pending_of(delivery).values(state="gone", next_attempt_at=now))
         elif pause is None:
             row.state = "given_up"
         else:
@@ -92,5 +95,6 @@ def _delivery(row: WebhookDeliveryRow) -> Delivery:
         kind=EventKind(row.kind),
         sequence=row.sequence,
         url=row.url,
+        host=row.host or "",
         tries=row.tries,
     )

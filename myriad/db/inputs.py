@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,13 @@ def find_inputs(db: Database, digests: Collection[str], *, scope: str) -> dict[s
     query = select(InputRow).where(InputRow.scope == scope, InputRow.digest.in_(digests))
     with db.read() as session:
         return {row.digest: _record(row) for row in session.scalars(query)}
+
+
+def use_inputs(session: Session, digests: Collection[str], *, scope: str) -> None:
+    """A job of the caller names these: they are young again, and stay while it is there."""
+    for digest in sorted(digests):
+        is_it = (InputRow.scope == scope) & (InputRow.digest == digest)
+        session.execute(update(InputRow).where(is_it).values(used_at=clock.now()))
 
 
 def _merge(db: Database, row: InputRow) -> InputRecord:

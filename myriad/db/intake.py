@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,12 @@ from myriad import clock
 from myriad.db import outcome
 from myriad.db.admission import Limit
 from myriad.db.database import Database
+from myriad.db.idempotency import bind, bound_job, unbind
+from myriad.db.inputs import use_inputs
 from myriad.db.outbox import record_event
 from myriad.db.tables import LIVE, IdempotencyKeyRow, ImageRow, JobRow
-from myriad.errors import Conflict, IdempotencyMismatch
+from myriad.db.usage import UNLIMITED, Allowance, charge
+from myriad.errors import Conflict
 from myriad.job import CacheOutcome, EventKind, JobState, Stage
 from myriad.submission import Submission
 
@@ -35,38 +38,48 @@ def submit(
     *,
     idempotency_ttl_s: float = 86_400,
     limit: Limit | None = None,
+    allowance: Allowance = UNLIMITED,
 ) -> Intake:
     """Make the submission durable and say which job answers it.
 
     Two identical submissions at once meet on a unique key; the loser looks
-    again and joins. `limit` is asked of what needs a run of its own. Raises
-    IdempotencyMismatch, RateLimited and DatabaseUnavailable.
+    again and joins. `limit` and `allowance` are asked of what needs a run of its
+    own. Raises IdempotencyMismatch, Conflict, RateLimited, Overloaded and
+    DatabaseUnavailable.
     """
     ttl = timedelta(seconds=idempotency_ttl_s)
     for _ in range(_RACES):
         try:
             with db.write() as session:
-                return _submit(session, submission, ttl, limit)
+                return _submit(session, submission, ttl, limit, allowance)
         except IntegrityError:
             continue
     raise Conflict("too many identical requests at this moment; try again")
 
 
 def _submit(
-    session: Session, submission: Submission, ttl: timedelta, limit: Limit | None
+    session: Session,
+    submission: Submission,
+    ttl: timedelta,
+    limit: Limit | None,
+    allowance: Allowance,
 ) -> Intake:
     now = clock.now()
-    if replay := _replay(session, submission, now):
+    if replay := _replay(session, submission):
         return Intake(replay, is_replay=True)
     job = _new_row(submission, now)
     if not (submission.use_cache and _spare(session, submission, job, now)):
         if limit is not None:
-            limit.check(session, submission.priority)
+            limit.check(session, job)
         job.flight_key = submission.flight_key if _is_shareable(submission) else None
         session.add(job)
         session.flush()
+    use_inputs(session, submission.params.input_digests, scope=submission.scope)
     if submission.idempotency_key:
-        session.add(_binding(submission, job.id, now, ttl))
+        if submission.rebinds_key:
+            unbind(session, scope=submission.scope, key=submission.idempotency_key)
+        bind(session, _binding(submission, job.id, now, ttl), now)
+    charge(session, job, submission.scope, allowance)
     return Intake(job.id)
 
 
@@ -90,21 +103,15 @@ def _spare(session: Session, submission: Submission, job: JobRow, now: datetime)
     return bool(source or leader)
 
 
-def _replay(session: Session, submission: Submission, now: datetime) -> str | None:
-    if not submission.idempotency_key:
+def _replay(session: Session, submission: Submission) -> str | None:
+    if not submission.idempotency_key or submission.rebinds_key:
         return None
-    bound = session.get(IdempotencyKeyRow, (submission.scope, submission.idempotency_key))
-    if bound is None:
-        return None
-    if bound.expires_at <= now:
-        session.delete(bound)
-        session.flush()
-        return None
-    if bound.request_hash != submission.request_hash:
-        raise IdempotencyMismatch(
-            "this Idempotency-Key was used with another body", field="Idempotency-Key"
-        )
-    return bound.job_id
+    return bound_job(
+        session,
+        scope=submission.scope,
+        key=submission.idempotency_key,
+        request_hash=submission.request_hash,
+    )
 
 
 def _same_picture(submission: Submission) -> ColumnElement[bool]:
@@ -120,7 +127,13 @@ def _cached(session: Session, submission: Submission) -> JobRow | None:
         .where(_same_picture(submission), JobRow.state == JobState.SUCCEEDED.value)
         .order_by(JobRow.completed_at.desc())
         .limit(1)
+        # Whoever deletes it waits until its files have another job (docs/decisions/0018).
+        .with_for_update(read=True, key_share=True)
     )
+    if not submission.seed_given:
+        # With another seed it may pass the safety checker.
+        is_flagged = (ImageRow.job_id == JobRow.id) & ImageRow.flagged
+        query = query.where(~exists().where(is_flagged))
     return session.scalar(query)
 
 
@@ -172,6 +185,7 @@ def _new_row(submission: Submission, now: datetime) -> JobRow:
         api_key_id=submission.api_key_id,
         door=submission.door,
         batch_id=submission.batch_id,
+        traceparent=submission.traceparent,
         cost=submission.params.megapixel_steps,
         state=JobState.QUEUED.value,
         stage=Stage.ENCODE.value,

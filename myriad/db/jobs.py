@@ -39,6 +39,7 @@ def list_jobs(
     scope: str | None,
     state: JobState | None = None,
     model: str | None = None,
+    door: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> JobPage:
@@ -48,6 +49,8 @@ def list_jobs(
         query = query.where(JobRow.state == state.value)
     if model:
         query = query.where(JobRow.model == model)
+    if door:
+        query = query.where(JobRow.door == door)
     if cursor:
         query = query.where(tuple_(JobRow.created_at, JobRow.id) < _read_cursor(cursor))
     query = query.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit + 1)
@@ -65,6 +68,12 @@ def artifact_keys_of(db: Database, job_id: str) -> list[str]:
     with db.read() as session:
         job = session.get(JobRow, job_id)
         return list(job.artifact_keys.values()) if job else []
+
+
+def traceparent_of(db: Database, job_id: str) -> str | None:
+    """The trace (W3C) of the request that made the job, if it had one."""
+    with db.read() as session:
+        return session.scalar(select(JobRow.traceparent).where(JobRow.id == job_id))
 
 
 def visible(scope: str | None) -> ColumnElement[bool]:
@@ -108,6 +117,7 @@ def _images(session: Session, job_ids: Sequence[str]) -> dict[str, list[ImageRec
                 height=row.height,
                 num_frames=row.num_frames,
                 fps=row.fps,
+                flagged=row.flagged,
             )
         )
     return found

@@ -1,5 +1,6 @@
 """Bringing a database to the newest migration."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -8,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from myriad.db.database import Database
+from myriad.errors import ConfigError, DatabaseUnavailable
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -19,10 +21,24 @@ def upgrade(database_url: str, revision: str = "head") -> None:
 
 
 def is_current(db: Database) -> bool:
-    """Whether the database has the newest migration."""
-    newest = ScriptDirectory.from_config(_config("")).get_current_head()
+    """Whether the database has every migration this release knows.
+
+    A revision unknown to us is of a later release, which only added to what we use:
+    during an upgrade old processes go on beside new ones.
+    """
+    scripts = ScriptDirectory.from_config(_config(""))
     with db.read() as session:
-        return MigrationContext.configure(session.connection()).get_current_revision() == newest
+        revision = MigrationContext.configure(session.connection()).get_current_revision()
+    if revision is None or revision == scripts.get_current_head():
+        return revision is not None
+    return revision not in {script.revision for script in scripts.walk_revisions()}
+
+
+def check_migrated(db: Database) -> None:
+    """Raise ConfigError if the database lacks a migration; one that is away is given time."""
+    with suppress(DatabaseUnavailable):
+        if not is_current(db):
+            raise ConfigError("the database is not up to date: run `myriad migrate`")
 
 
 def _config(database_url: str) -> Config:

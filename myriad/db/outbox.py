@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from myriad.address import host_of
 from myriad.db.tables import EventRow, JobRow, WebhookDeliveryRow
+from myriad.fault import fault
 from myriad.job import EventKind
 
 
@@ -18,6 +20,7 @@ def record_event(session: Session, job: JobRow, kind: EventKind, at: datetime) -
     sequence = (last or 0) + 1
     session.add(EventRow(job_id=job.id, sequence=sequence, kind=kind.value, created_at=at))
     if job.webhook and kind.value in job.webhook_events_filter:
+        fault("before_webhook_row")
         session.add(_delivery(job, kind, sequence, at))
     session.flush()
 
@@ -29,6 +32,7 @@ def _delivery(job: JobRow, kind: EventKind, sequence: int, at: datetime) -> Webh
         kind=kind.value,
         sequence=sequence,
         url=job.webhook,
+        host=host_of(job.webhook or ""),
         state="pending",
         tries=0,
         next_attempt_at=at,

@@ -148,6 +148,28 @@ class JobRow(Base):
     )
 
 
+_IS_LIVE = text("state IN ('queued', 'running')")
+# Small, and enough to count them by: their wide rows need not be read.
+Index(
+    "ix_jobs_live",
+    JobRow.stage,
+    JobRow.model,
+    JobRow.leader_id,
+    JobRow.lease_owner,
+    JobRow.created_at,
+    sqlite_where=_IS_LIVE,
+    postgresql_where=_IS_LIVE,
+)
+Index(
+    "ix_jobs_share",
+    JobRow.stage,
+    JobRow.state,
+    JobRow.api_key_id,
+    JobRow.priority.desc(),
+    JobRow.created_at,
+)
+
+
 class ImageRow(Base):
     """One finished picture or video of a job; several jobs may share the stored bytes."""
 
@@ -206,7 +228,10 @@ class StageRunRow(Base):
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(24), default="running")
 
-    __table_args__ = (Index("ix_stage_runs_cost", "stage", "model", "finished_at"),)
+    __table_args__ = (
+        Index("ix_stage_runs_cost", "stage", "model", "finished_at"),
+        Index("ix_stage_runs_outcome", "outcome", "finished_at"),
+    )
 
 
 class EventRow(Base):
@@ -247,6 +272,7 @@ class WebhookDeliveryRow(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "kind"),
         Index("ix_webhook_deliveries_due", "state", "next_attempt_at"),
+        Index("ix_webhook_deliveries_host", "state", "host", "next_attempt_at"),
     )
 
 

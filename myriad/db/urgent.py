@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
 from myriad import clock
 from myriad.claimant import Claimant
-from myriad.db.tables import LIVE, JobRow, StageRunRow
+from myriad.db.tables import LIVE, ApiKeyRow, JobRow, StageRunRow
 from myriad.errors import OutOfMemory
 from myriad.job import JobState
 
@@ -44,7 +44,17 @@ def _may_take(by: Claimant) -> ColumnElement[bool]:
         true() if "*" in by.models else JobRow.model.in_(by.models),
         ~is_pausing(),
         is_welcome(by.pool),
+        ~_is_rationed(),
     )
+
+
+def _is_rationed() -> ColumnElement[bool]:
+    """Jobs not begun of keys with a `max_running`: dispatch counts them, so they need a hint."""
+    rationed = select(ApiKeyRow.id).where(
+        ApiKeyRow.id == JobRow.api_key_id,
+        ApiKeyRow.limits["max_running"].as_string().is_not(None),
+    )
+    return and_(JobRow.state == JobState.QUEUED.value, rationed.exists())
 
 
 def is_pausing() -> ColumnElement[bool]:

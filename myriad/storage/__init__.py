@@ -28,4 +28,5 @@ def open_storage(settings: Settings) -> Storage:
         endpoint_url=settings.s3_endpoint_url,
         public_endpoint_url=settings.s3_public_endpoint_url,
         region=settings.s3_region,
+        timeout_s=settings.s3_timeout_s,
     )

@@ -21,7 +21,7 @@ class Storage(Protocol):
 
     A key that is none (see `myriad.storage.key`) names nothing: `put` refuses
     it with InvalidRequest, the others treat it as missing. Every method raises
-    StorageUnavailable when the store is away.
+    StorageUnavailable when the store is away, or full.
     """
 
     def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
@@ -29,7 +29,7 @@ class Storage(Protocol):
         ...
 
     def get(self, key: str) -> bytes:
-        """The bytes, or NotFound."""
+        """The bytes, or NotFound. Raises ObjectDamaged rather than return others."""
         ...
 
     def delete(self, key: str) -> None:

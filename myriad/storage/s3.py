@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from myriad.errors import InvalidRequest, NotFound, StorageUnavailable
+from myriad.errors import InvalidRequest, NotFound, ObjectDamaged, StorageUnavailable
 from myriad.storage.base import StoredObject
 from myriad.storage.key import is_key
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_LINK_TTL = timedelta(minutes=15)
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+_TRIES = 2
 # What a browser may show in place; anything else is saved to disk.
 _SHOWN = {"image/png", "image/jpeg", "image/webp", "video/mp4"}
 
@@ -38,38 +39,39 @@ class S3Storage:
         endpoint_url: str = "",
         public_endpoint_url: str = "",
         region: str = "us-east-1",
+        timeout_s: float = 10.0,
     ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         with _mapped_errors():
-            self._client = _client(endpoint_url, region)
+            self._client = _client(endpoint_url, region, timeout_s)
             public = public_endpoint_url or endpoint_url
-            self._signer = self._client if public == endpoint_url else _client(public, region)
+            is_same = public == endpoint_url
+            self._signer = self._client if is_same else _client(public, region, timeout_s)
 
     def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
         if not is_key(key):
             raise InvalidRequest("is no storage key", field="key")
-        sha256 = hashlib.sha256(data).hexdigest()
-        with _mapped_errors():
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._prefix + key,
-                Body=data,
-                ContentType=content_type,
-                Metadata={"sha256": sha256},
-            )
-        return StoredObject(key, sha256, len(data), content_type)
+        stored = StoredObject(key, hashlib.sha256(data).hexdigest(), len(data), content_type)
+        for _ in range(_TRIES):
+            with _mapped_errors():
+                self._put(stored, data)
+            with suppress(NotFound), _mapped_errors():
+                if self._is_whole(stored):
+                    return stored
+        raise ObjectDamaged("object storage kept other bytes than it was sent")
 
     def get(self, key: str) -> bytes:
         """The bytes, checked against the digest stored beside them."""
         if not is_key(key):
             raise NotFound("no such object")
-        with _mapped_errors():
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            data = answer["Body"].read()
-        if hashlib.sha256(data).hexdigest() != answer["Metadata"].get("sha256"):
-            raise StorageUnavailable("object storage returned damaged bytes")
-        return data
+        for _ in range(_TRIES):
+            with _mapped_errors():
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                data = answer["Body"].read()
+            if hashlib.sha256(data).hexdigest() == answer["Metadata"].get("sha256"):
+                return data
+        raise ObjectDamaged("object storage returned damaged bytes")
 
     def delete(self, key: str) -> None:
         if is_key(key):
@@ -101,12 +103,28 @@ class S3Storage:
                     key = item["Key"].removeprefix(self._prefix)
                     yield key, item["LastModified"].astimezone(UTC)
 
+    def _put(self, stored: StoredObject, data: bytes) -> None:
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=self._prefix + stored.key,
+            Body=data,
+            ContentType=stored.content_type,
+            Metadata={"sha256": stored.sha256},
+        )
 
-def _client(endpoint_url: str, region: str) -> "S3Client":
+    def _is_whole(self, stored: StoredObject) -> bool:
+        # Browsers fetch by presigned link, past our own check, and not every server
+        # compares what it has received with what was signed.
+        head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + stored.key)
+        kept = head["ContentLength"], head["Metadata"].get("sha256")
+        return kept == (stored.size_bytes, stored.sha256)
+
+
+def _client(endpoint_url: str, region: str, timeout_s: float) -> "S3Client":
     config = Config(
         signature_version="s3v4",
-        connect_timeout=3,
-        read_timeout=10,
+        connect_timeout=min(3.0, timeout_s),
+        read_timeout=timeout_s,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=32,
         # The server checks the signed SHA-256 of what it received, so a torn upload

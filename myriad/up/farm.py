@@ -20,7 +20,7 @@ from myriad.up.console import Console
 from myriad.up.guard import Guard
 from myriad.up.interrupt import Interrupt, listen
 from myriad.up.lock import hold
-from myriad.up.programs import broker, environment, farm_programs, log_path
+from myriad.up.programs import broker, environment, farm_programs, is_worker, log_path
 from myriad.up.supervisor import TICK_S, Supervisor
 
 _HOPELESS_CRASHES = 4
@@ -68,7 +68,7 @@ class LocalFarm:
             self._supervisor.start(broker(self._settings, self._valkey))
             self._wait_until_ready()
         upgrade(self._settings.database)
-        check_exposure(self._settings.host, self._farm.db)
+        check_exposure(self._settings, self._farm.db)
         for program in farm_programs(self._settings, self._farm.pools, self._farm.db):
             self._supervisor.start(program)
         self._wait_until_ready()
@@ -80,7 +80,15 @@ class LocalFarm:
         url = self._settings.public_url or self._settings.local_url
         click.echo(f"\nMyriad is ready: open {url} (Ctrl-C stops it)\n")
         drawing = self._drawing = None if prompt is None else _draw(self._settings, prompt)
-        self._keep(lambda: is_once and drawing is not None and drawing.poll() is not None)
+
+        def is_over() -> bool:
+            is_drawn = drawing is not None and drawing.poll() is not None
+            return self._is_lost() or (is_once and is_drawn)
+
+        self._keep(is_over)
+        if self._is_lost():
+            names = ", ".join(program.name for program in self._supervisor.given_up)
+            raise MyriadError(f"given up: {names}; see {self._settings.home / 'logs'}")
         return drawing.returncode or 0 if is_once and drawing else 0
 
     def close(self) -> None:
@@ -97,6 +105,14 @@ class LocalFarm:
         if worst is not None and self._is_hopeless():
             name = worst.program.name
             raise MyriadError(f"{name} does not start; see {log_path(self._settings, name)}")
+
+    def _is_lost(self) -> bool:
+        """Whether the farm lacks for good what it needs: any program but one worker of several."""
+        given_up = self._supervisor.given_up
+        if not given_up:
+            return False
+        left = [each for each in self._supervisor.programs if each not in given_up]
+        return not all(map(is_worker, given_up)) or not any(map(is_worker, left))
 
     def _is_hopeless(self) -> bool:
         worst = self._supervisor.most_crashes

@@ -21,6 +21,8 @@ class LogTail:
 
     def warnings(self) -> list[str]:
         """The complete lines since the last call that are of level warning or above."""
+        if self._file.tell() > os.fstat(self._file.fileno()).st_size:
+            self._file.seek(0)  # it was put aside, and begins anew
         *lines, self._rest = (self._rest + self._file.read(_MAX_READ_BYTES)).split(b"\n")
         return [line.decode("utf-8", "replace") for line in lines if _SERIOUS.search(line)]
 

@@ -9,6 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+UNFIT_EXIT = 75
+"""Exit code of a worker that left because it could not work (EX_TEMPFAIL of sysexits.h)."""
+
 Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
@@ -57,6 +60,8 @@ def signal_group(pid: int, number: int) -> bool:
 
 def how_it_ended(returncode: int) -> str:
     """In words: "exited with code 3", "killed by SIGKILL"."""
+    if returncode == UNFIT_EXIT:
+        return f"left, unable to work (code {returncode}; its log says why)"
     if returncode >= 0:
         return f"exited with code {returncode}"
     with suppress(ValueError):
@@ -74,6 +79,7 @@ class Child:
     restart_at: float = 0.0
     crashes: int = 0
     is_ready: bool = False
+    is_given_up: bool = False
 
     def start(self) -> int:
         """Start the process; returns its id."""

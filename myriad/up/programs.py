@@ -43,6 +43,11 @@ def farm_programs(settings: Settings, pools: tuple[Pool, ...], db: Database) -> 
     ]
 
 
+def is_worker(program: Program) -> bool:
+    """Whether it is one of the workers."""
+    return program.rank == _WORKERS
+
+
 def log_path(settings: Settings, name: str) -> Path:
     """Where the program of that name writes."""
     return settings.home / "logs" / f"{name}.log"

@@ -38,6 +38,16 @@ class Supervisor:
         return all(child.is_ready for child in self._children)
 
     @property
+    def given_up(self) -> list[Program]:
+        """What crashed so often that it is not started any more."""
+        return [child.program for child in self._children if child.is_given_up]
+
+    @property
+    def programs(self) -> list[Program]:
+        """All that were started, given up or not."""
+        return [child.program for child in self._children]
+
+    @property
     def most_crashes(self) -> Child | None:
         """The child that has crashed most often in a row, if any has."""
         worst = max(self._children, key=lambda child: child.crashes, default=None)
@@ -54,6 +64,8 @@ class Supervisor:
         for child in self._children:
             if child.process is not None:
                 self._reap(child)
+            if child.is_given_up:
+                continue
             if child.process is None and time.monotonic() >= child.restart_at:
                 self._start(child)
             if child.process is not None and not child.is_ready:
@@ -85,9 +97,13 @@ class Supervisor:
         self._guard.forget(pid)
         now = time.monotonic()
         child.crashes = self._policy.crashes(child.crashes, now - child.started_at)
+        child.is_given_up = self._policy.is_hopeless(child.crashes)
         delay_s = self._policy.delay_s(child.crashes)
         child.restart_at = now + delay_s
-        self._say(child.program.name, f"{how_it_ended(code)}; starting again in {delay_s:g} s")
+        following = f"starting again in {delay_s:g} s"
+        if child.is_given_up:
+            following = f"GIVEN UP after {child.crashes} crashes in a row"
+        self._say(child.program.name, f"{how_it_ended(code)}; {following}")
 
     def _stop(self, children: Iterable[Child], is_urgent: Callable[[], bool]) -> None:
         left = list(children)

@@ -57,7 +57,7 @@ def program(tmp_path: Path) -> MakeProgram:
 @pytest.fixture
 def supervisor(told: Told) -> Iterator[Supervisor]:
     with Guard() as guard:
-        policy = RestartPolicy(first_delay_s=0.05, longest_delay_s=0.1)
+        policy = RestartPolicy(first_delay_s=0.05, longest_delay_s=0.1, most_crashes=4)
         watched = Supervisor(guard, told, policy=policy, grace_s=20)
         yield watched
         watched.stop(is_urgent=lambda: True)

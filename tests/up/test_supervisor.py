@@ -37,6 +37,23 @@ def test_what_keeps_crashing_is_waited_for_longer_and_counted(
     assert worst.crashes >= 2
 
 
+def test_what_crashes_again_and_again_is_given_up_loudly_and_alone(
+    supervisor: Supervisor, program: MakeProgram, told: Told
+) -> None:
+    supervisor.start(program("web"))
+    supervisor.start(program("worker", "raise SystemExit(75)"))
+    tick_until(supervisor, lambda: bool(supervisor.given_up))
+    for _ in range(5):
+        supervisor.tick()
+    assert told.lines[-1] == (
+        "worker",
+        "left, unable to work (code 75; its log says why); GIVEN UP after 4 crashes in a row",
+    )
+    assert len(told.pids("worker")) == 4
+    assert [each.name for each in supervisor.given_up] == ["worker"]
+    assert is_running(told.pids("web")[0])
+
+
 def test_is_ready_once_every_program_says_so(
     supervisor: Supervisor, program: MakeProgram, tmp_path: Path
 ) -> None:

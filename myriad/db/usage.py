@@ -1,0 +1,103 @@
+"""What each caller has asked for today, and whether one job more is within its limits."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from myriad import clock
+from myriad.db.database import Database
+from myriad.db.tables import JobRow, UsageRow
+from myriad.errors import QuotaExceeded, TooManyJobs
+from myriad.job import CacheOutcome, JobState
+
+_QUEUE_PAUSE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one caller may have waiting, and ask for in a day. 0: no limit."""
+
+    max_queued: int = 0
+    megapixel_steps_per_day: float = 0.0
+
+
+UNLIMITED = Allowance()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a caller asked for on one day: jobs, and the megapixel-steps of those that ran."""
+
+    scope: str
+    day: date
+    jobs: int
+    cost: float
+
+
+def charge(session: Session, job: JobRow, scope: str, allowance: Allowance) -> None:
+    """Add the job, which is in the session, to its caller's use of the day.
+
+    An answer from the cache and a shared run cost nothing of the budget and are never
+    refused. Whatever is asked for stays charged, also if it fails or is canceled.
+
+    The caller's row is locked until the transaction ends, so the next create of the same
+    caller sees this job: limits hold exactly, however many come at once. It is the last
+    thing a create does, so that they wait for each other's commit and no more. Raises
+    QuotaExceeded and TooManyJobs.
+    """
+    needs_run = job.cache == CacheOutcome.MISS.value
+    used = _add(session, scope, job.created_at, job.cost if needs_run else 0.0)
+    if not needs_run:
+        return
+    most = allowance.megapixel_steps_per_day
+    if most and used > most:
+        raise QuotaExceeded(
+            f"the job takes {job.cost:.3g} megapixel-steps, and of today's {most:.6g} there are"
+            f" {max(most - used + job.cost, 0.0):.3g} left",
+            retry_after_s=_until_midnight_s(job.created_at),
+        )
+    if allowance.max_queued and _queued(session, job, allowance.max_queued) > allowance.max_queued:
+        raise TooManyJobs(
+            f"{allowance.max_queued} of your jobs wait already", retry_after_s=_QUEUE_PAUSE_S
+        )
+
+
+def usage_of_day(db: Database, day: date | None = None) -> list[Usage]:
+    """Every caller's use of that day (UTC), today if left out."""
+    query = select(UsageRow).where(UsageRow.day == (day or clock.now().date()))
+    with db.read() as session:
+        return [
+            Usage(scope=row.scope, day=row.day, jobs=row.jobs, cost=row.cost)
+            for row in session.scalars(query.order_by(UsageRow.scope))
+        ]
+
+
+def _add(session: Session, scope: str, at: datetime, cost: float) -> float:
+    """Megapixel-steps of the day, with these."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    insert = sqlite_insert if is_sqlite else postgresql_insert
+    first = insert(UsageRow).values(scope=scope, day=at.astimezone(UTC).date(), jobs=1, cost=cost)
+    added = first.on_conflict_do_update(
+        index_elements=[UsageRow.scope, UsageRow.day],
+        set_={"jobs": UsageRow.jobs + 1, "cost": UsageRow.cost + first.excluded.cost},
+    )
+    return session.execute(added.returning(UsageRow.cost)).scalar_one()
+
+
+def _queued(session: Session, job: JobRow, most: int) -> int:
+    """Waiting jobs of the job's caller, itself among them; counts to one more than `most`."""
+    waiting = (
+        select(JobRow.id)
+        .where(JobRow.api_key_id == job.api_key_id, JobRow.state == JobState.QUEUED.value)
+        .limit(most + 1)
+    )
+    return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0
+
+
+def _until_midnight_s(now: datetime) -> float:
+    tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
+    return (datetime.combine(tomorrow, time(), UTC) - now).total_seconds()

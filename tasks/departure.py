@@ -1,0 +1,61 @@
+"""How a worker leaves: signed off at once, and gone in time whatever its stages do."""
+
+import os
+import time
+from threading import Thread
+
+import structlog
+
+from myriad.claimant import Claimant
+from myriad.db.commit import hand_back
+from myriad.db.workers import forget_worker, mark_unfit
+from myriad.errors import MyriadError
+from myriad.farm import Farm
+from myriad.up.process import UNFIT_EXIT
+from tasks.fitness import Fitness
+from tasks.heart import Heart
+
+_log = structlog.get_logger(__name__)
+
+
+class Departure:
+    """Begun by SIGTERM; a process that has ended in good order by itself needs no more of it."""
+
+    def __init__(self, farm: Farm, who: Claimant, heart: Heart, fitness: Fitness) -> None:
+        self._farm, self._who, self._heart, self._fitness = farm, who, heart, fitness
+        self._has_begun = False
+
+    @property
+    def exit_code(self) -> int:
+        return UNFIT_EXIT if self._fitness.reason else 0
+
+    def begin(self) -> None:
+        """Stop every stage at its next step; returns at once, as a signal handler must."""
+        self._heart.drain()
+        if not self._has_begun:
+            self._has_begun = True
+            Thread(target=self._see_off, name="departure", daemon=True).start()
+
+    def sign_off(self) -> None:
+        """Leave the register of live workers; who was unfit stays on it with the reason."""
+        try:
+            if self._fitness.reason:
+                mark_unfit(self._farm.db, self._who.name, self._fitness.reason)
+            else:
+                forget_worker(self._farm.db, self._who.name)
+        except MyriadError as error:
+            _log.warning("not_signed_off", worker=self._who.name, error=error.message)
+
+    def _see_off(self) -> None:
+        deadline = time.monotonic() + self._farm.settings.drain_s
+        self.sign_off()
+        time.sleep(max(0.0, deadline - time.monotonic()))
+        # A step that takes minutes, a model that loads: to wait longer is to be killed, which
+        # would cost each of these jobs a try. What they still do comes too late to count.
+        for control in self._heart.renewed():
+            try:
+                hand_back(self._farm.db, control.lease, notes=control.notes)
+                _log.warning("left_behind", job=control.lease.job_id)
+            except MyriadError as error:
+                _log.warning("not_handed_back", job=control.lease.job_id, error=error.message)
+        os._exit(self.exit_code)
