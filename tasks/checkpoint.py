@@ -4,7 +4,7 @@ from threading import Condition, Thread
 
 import structlog
 
-from myriad.artifact import ArtifactStore
+from myriad.artifact import ArtifactStore, checkpoint_of
 from myriad.errors import ArtifactMissing, MyriadError
 from myriad.lease import Lease
 
@@ -19,18 +19,19 @@ def checkpoint_key(lease: Lease) -> str:
     Two attempts at one input share the key. Either's checkpoint is a whole state
     of the same run, so whichever was written last is right (docs/decisions/0008).
     """
-    return f"{lease.artifact_key}-checkpoint"
+    return checkpoint_of(str(lease.artifact_key))
 
 
 class Checkpoints:
     """A thread that writes; the last blob given for a job stands.
 
     Losing one costs steps, never a job: what cannot be stored is logged and
-    forgotten.
+    forgotten. `count` is how many were stored.
     """
 
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts
+        self.count = 0
         self._waiting: dict[str, tuple[bytes, bool]] = {}
         self._writing: str | None = None
         self._written: set[str] = set()
@@ -99,6 +100,7 @@ class Checkpoints:
     def _write(self, key: str, blob: bytes, is_durable: bool) -> None:
         try:
             self._artifacts.put(key, blob, durable=is_durable)
+            self.count += 1
         except MyriadError as error:
             _log.warning("checkpoint_not_kept", key=key, error=error.message)
         except Exception:

@@ -5,6 +5,7 @@ from time import monotonic
 
 from myriad import clock
 from myriad.errors import DeadlineExceeded, Stopped
+from myriad.fault import fault
 from myriad.lease import Lease
 from myriad.settings import Settings
 
@@ -54,6 +55,7 @@ class LeaseControl:
     def progress(self, done: int, total: int) -> None:
         self._live()
         self._fraction = done / max(total, 1)
+        fault("mid_step")
 
     def wants_preview(self) -> bool:
         self._live()
@@ -86,6 +88,10 @@ class LeaseControl:
     def stop(self, why: Stopped) -> None:
         """End the stage at its next step; the first reason stands."""
         self._stopped = self._stopped or why
+
+    def touch(self) -> None:
+        """A sign of life by whoever acts for the stage now."""
+        self._live()
 
     @property
     def is_stopped(self) -> bool:

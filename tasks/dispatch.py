@@ -1,6 +1,7 @@
 """Dispatch: publish hints for due jobs while their queue is shallow."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 from celery import Celery
@@ -8,13 +9,18 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from myriad.db.due import Hint, has_due, take_due
+from myriad.db.share import has_several_callers
 from myriad.db.workers import live_workers
 from myriad.farm import Farm
+from myriad.fault import fault
 from myriad.job import Stage
 from myriad.pool import Pool
 from tasks.app import task_name
+from tasks.trouble_watch import TroubleWatch
 
 _DEPTH_PER_SLOT = 2
+_FAIR_DEPTH_PER_SLOT = 1
+"""With several callers: who comes anew waits behind what is in the queue."""
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +31,7 @@ class Dispatcher:
     def __init__(self, farm: Farm, celery: Celery) -> None:
         self._farm = farm
         self._celery = celery
+        self._trouble = TroubleWatch(farm)
 
     def run(self, stages: Iterable[Stage] = tuple(Stage)) -> int:
         """Publish what is due; returns how many hints went out.
@@ -36,9 +43,11 @@ class Dispatcher:
         if not due:
             return 0
         slots = self._slots()
+        several = has_several_callers(self._farm.db)
+        per_slot = _FAIR_DEPTH_PER_SLOT if several else _DEPTH_PER_SLOT
         try:
             return sum(
-                self._fill(pool, stage, slots[pool.name])
+                self._fill(pool, stage, per_slot * slots[pool.name])
                 for stage in due
                 for pool in self._farm.pools
                 if stage in pool.stages
@@ -58,17 +67,18 @@ class Dispatcher:
             for pool in self._farm.pools
         }
 
-    def _fill(self, pool: Pool, stage: Stage, slots: int) -> int:
+    def _fill(self, pool: Pool, stage: Stage, depth: int) -> int:
         queue = pool.queue(stage)
         waiting = int(self._farm.redis.llen(queue))
-        hints = take_due(
-            self._farm.db,
-            pool,
-            stage,
-            limit=_DEPTH_PER_SLOT * slots - waiting,
-            redispatch_s=self._farm.settings.redispatch_s,
+        take = partial(
+            take_due, self._farm.db, pool, stage, redispatch_s=self._farm.settings.redispatch_s
         )
+        shut = self._trouble.models(pool, stage)
+        hints = take(limit=depth - waiting, without=shut)
+        for model in self._trouble.to_probe(pool, stage):
+            hints += take(limit=1, only=model)
         for hint in hints:
+            fault("after_take_before_publish")
             self._publish(hint, queue)
         return len(hints)
 
@@ -76,7 +86,13 @@ class Dispatcher:
         # Celery sends to a plain queue through the anonymous exchange, which keeps
         # no binding in Redis: a flushed broker carries the next hint as before.
         try:
-            self._celery.send_task(task_name(hint.stage), args=[hint.job_id], queue=queue)
+            self._celery.send_task(
+                task_name(hint.stage), args=[hint.job_id], queue=queue, headers=_headers(hint)
+            )
         except AttributeError as error:
             # kombu reaches for the connection of a channel that has just lost it.
             raise OperationalError("the broker's connection broke") from error
+
+
+def _headers(hint: Hint) -> dict[str, str] | None:
+    return {"traceparent": hint.traceparent} if hint.traceparent else None

@@ -59,6 +59,7 @@ class Picture:
     thumbnail: bytes | None = None  # WebP, at most 256 px on the long side
     num_frames: int = 1
     fps: int | None = None
+    flagged: bool = False  # the safety checker took it out: this one is blank
 
 
 class StageRunner(Protocol):

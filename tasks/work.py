@@ -1,6 +1,9 @@
 """One stage of one job, from hint to commit: re-read, check, act, mark."""
 
+from collections.abc import Callable
+from functools import partial
 from threading import Lock
+from typing import TypeVar
 
 import structlog
 
@@ -9,14 +12,17 @@ from myriad.claimant import Claimant
 from myriad.db import commit
 from myriad.db.claim import claim
 from myriad.db.deadline import expire
+from myriad.db.device_loss import times_lost
 from myriad.db.jobs import artifact_keys_of
 from myriad.db.keep import advance_and_keep
 from myriad.db.sweep import is_run_live, live_jobs_among
 from myriad.db.urgent import PREEMPTED
+from myriad.discretion import discreet
 from myriad.errors import (
     ArtifactMissing,
     DatabaseUnavailable,
     DeadlineExceeded,
+    DeviceLost,
     LeaseLost,
     MyriadError,
     OutOfMemory,
@@ -26,17 +32,24 @@ from myriad.errors import (
     Unavailable,
 )
 from myriad.farm import Farm
+from myriad.fault import fault
 from myriad.job import Stage
 from myriad.lease import Lease
 from tasks.checkpoint import Checkpoints
 from tasks.control import LeaseControl
 from tasks.files import read_inputs, store_picture
+from tasks.fitness import Fitness
 from tasks.heart import Heart
+from tasks.insist import insist
 from tasks.neighbours import other_pools
 from tasks.nudge import Nudge
 from tasks.runner import Picture, StageRunner
+from tasks.span import stage_span
 
 _AWAY_PAUSE_S = 3.0
+_FREE_DEVICE_LOSSES = 1
+
+Result = TypeVar("Result")
 
 _log = structlog.get_logger(__name__)
 
@@ -52,9 +65,11 @@ class StageWork:
         heart: Heart,
         checkpoints: Checkpoints,
         nudge: Nudge,
+        fitness: Fitness | None = None,
     ) -> None:
         self._farm, self._runner, self._who = farm, runner, who
         self._heart, self._checkpoints, self._nudge = heart, checkpoints, nudge
+        self._fitness = fitness or Fitness()
         # Two claims of one worker at once could both find that it holds no suspect.
         self._claiming = Lock()
 
@@ -84,24 +99,31 @@ class StageWork:
             return
         if lease.job_id != job_id:
             self._nudge.now()  # the job of the hint made way, and is due again
+        fault("after_claim")
         following: Lease | None = lease
         while following is not None:
             following = self._do_held(following)
+        fault("after_commit_before_ack")
         self._nudge.now()
 
     def _do_held(self, lease: Lease) -> Lease | None:
         """Do the stage; the lease of the next one if the job stays here."""
-        with structlog.contextvars.bound_contextvars(
+        about = structlog.contextvars.bound_contextvars(
             job=lease.job_id, stage=lease.stage.value, attempt=lease.attempt
-        ):
+        )
+        with about, discreet((lease.params.prompt, lease.params.negative_prompt)):
             return self._do(LeaseControl(lease, self._farm.settings, self._checkpoints.keep))
 
     def _do(self, control: LeaseControl) -> Lease | None:
         try:
-            with self._heart.hold(control):
-                return self._perform(control)
+            span = stage_span(self._farm.tracer, control.lease, self._who.pool)
+            with self._heart.hold(control), span:
+                following = self._perform(control)
+            self._fitness.worked()
+            return following
         except MyriadError as error:
             self._mark(control, error)
+            self._fitness.failed(error, control.lease.model)
         except BaseException as error:
             _log.exception("stage_broke")
             stage = control.lease.stage
@@ -110,6 +132,16 @@ class StageWork:
 
     def _mark(self, control: LeaseControl, error: MyriadError) -> None:
         """Put into SQL why the stage did not end well."""
+        with self._heart.hold(control):
+            self._insist(control, partial(self._record, control, error))
+        if not isinstance(error, (ShuttingDown, Preempted, Unavailable)):
+            self._clear_up(control.lease)
+
+    def _insist(self, control: LeaseControl, write: Callable[[], Result]) -> Result:
+        """`write()`, however long the database is away; the lease must be held meanwhile."""
+        return insist(write, on_wait=control.touch, is_leaving=lambda: self._heart.is_draining)
+
+    def _record(self, control: LeaseControl, error: MyriadError) -> None:
         db, lease, notes = self._farm.db, control.lease, control.notes
         match error:
             case ShuttingDown():
@@ -127,10 +159,13 @@ class StageWork:
                 _log.warning("job_rewound", why=error.message)
                 self._forget_checkpoint(lease)
                 commit.rewind(db, lease, delay_s=self._farm.retry_rule.delay_s)
+            case DeviceLost() if times_lost(db, lease.job_id) < _FREE_DEVICE_LOSSES:
+                # It broke under all who were on it. Whose fault it was, if anyone's, shows as
+                # they are tried apart (`claim`): who loses a second device loses a try too.
+                _log.warning("stage_put_off", code=error.code, error=error.message)
+                commit.hand_back(db, lease, how=error.code, error=error, notes=notes)
             case _:
                 self._give_up(control, error)
-        if not isinstance(error, (ShuttingDown, Preempted, Unavailable)):
-            self._clear_up(lease)
 
     def _give_up(self, control: LeaseControl, error: MyriadError) -> None:
         lease = control.lease
@@ -191,12 +226,19 @@ class StageWork:
         lease, db, lease_s = control.lease, self._farm.db, self._farm.settings.lease_s
         key = artifact_key(lease.job_id, lease.stage, lease.attempt)
         self._farm.artifacts.put(key, blob, durable=lease.rewinds > 0)
-        return advance_and_keep(db, lease, key, self._who, lease_s, control.notes)
+        fault("after_store_before_commit")
+        keep = partial(advance_and_keep, db, lease, key, self._who, lease_s, control.notes)
+        return self._insist(control, keep)
 
     def _publish(self, control: LeaseControl, pictures: list[Picture]) -> None:
         lease, storage = control.lease, self._farm.storage
-        images = [store_picture(storage, index, picture) for index, picture in enumerate(pictures)]
-        if not commit.finish(self._farm.db, lease, images, control.notes):
+        images = [
+            store_picture(storage, lease.job_id, index, picture)
+            for index, picture in enumerate(pictures)
+        ]
+        fault("after_store_before_commit")
+        finish = partial(commit.finish, self._farm.db, lease, images, control.notes)
+        if not self._insist(control, finish):
             raise LeaseLost("another attempt has the job")
         self._farm.artifacts.delete(artifact_keys_of(self._farm.db, lease.job_id))
         self._farm.signals.forget_preview(lease.job_id)

@@ -22,7 +22,9 @@ from web.farm import attach_farm
 from web.files import files
 from web.health import health
 from web.jobs import JOB_ID
+from web.limits import attach_limits
 from web.locale import speak
+from web.observe import observe
 from web.pages import pages
 from web.request import UPLOAD_LIMIT, StrictRequest
 from web.security import secure
@@ -58,6 +60,8 @@ def create_app(settings: Settings | None = None) -> FrontEnd:
     farm = open_farm(settings)
     _configure(app, farm)
     attach_farm(app, farm, Nudge(Dispatcher(farm, create_celery(settings))))
+    attach_limits(app, farm)
+    observe(app, farm)
     app.spec_processor(tell_of_files)
     register_errors(app)
     secure(app, farm)

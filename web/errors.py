@@ -1,6 +1,7 @@
 """Every error a visitor can meet, in one shape: JSON for programs, a page for people."""
 
 import re
+from math import ceil
 from typing import Any
 
 import structlog
@@ -9,7 +10,16 @@ from apiflask.exceptions import HTTPError
 from flask import Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from myriad.errors import InvalidRequest, MyriadError, RequestError, Unauthorized, Unavailable
+from myriad.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    MyriadError,
+    RequestError,
+    StageError,
+    StillRunning,
+    Unauthorized,
+    Unavailable,
+)
 from web.word import error_text, status_title
 
 RETRY_AFTER_S = 5
@@ -19,6 +29,8 @@ _log = structlog.get_logger(__name__)
 _KINDS: list[type[RequestError]] = [*RequestError.__subclasses__(), RequestError]
 _KIND_OF = {kind.status: kind for kind in _KINDS}
 _CODES = {status: kind.code for status, kind in _KIND_OF.items()}
+# What a job failed of is its caller's to know: the native API shows the same in its body.
+_TOLD = (Unavailable, StillRunning, StageError, DeadlineExceeded)
 _OUR_FAULT = "something went wrong on our side"
 
 
@@ -35,15 +47,20 @@ def render_error(error: MyriadError) -> Response:
     response = _answer(error.status, error.to_dict())
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
-    if error.is_retryable:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    tell_when(response, error)
     return response
+
+
+def tell_when(response: Response, error: MyriadError) -> None:
+    """Say in `Retry-After` when another try can help, if one can."""
+    if error.is_retryable:
+        response.headers["Retry-After"] = str(ceil(error.retry_after_s or RETRY_AFTER_S))
 
 
 def as_error(error: Exception) -> MyriadError:
     """Whatever a view raised, as one of ours; logged if it is our own fault."""
     if isinstance(error, MyriadError):
-        if error.status >= 500 and not isinstance(error, Unavailable):
+        if error.status >= 500 and not isinstance(error, _TOLD):
             _log.error("request_failed", code=error.code, path=request.path, exc_info=error)
             return MyriadError(_OUR_FAULT)
         return error
@@ -109,7 +126,7 @@ def _code(status: int, name: str = "bad request") -> str:
 
 def _answer(status: int, error: dict[str, Any]) -> Response:
     if wants_page():
-        words = {"title": status_title(status), "text": error_text(status)}
+        words = {"title": status_title(status), "text": error_text(status, error["code"])}
         response = Response(render_template("error.html", error=error, **words))
     else:
         response = jsonify(error=error)

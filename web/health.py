@@ -9,14 +9,16 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from myriad.db.migrate import is_current
-from myriad.db.workers import live_workers
+from myriad.db.workers import live_workers, unfit_workers
 from myriad.errors import NotFound, Unavailable
 from myriad.farm import Farm
 from myriad.job import Stage
-from web.auth import require_key
+from myriad.key import Scope
+from myriad.leaving import is_leaving
+from web.auth import needs, require_key
 from web.errors import RETRY_AFTER_S
 from web.farm import current_farm
-from web.metrics import CONTENT_TYPE, render_metrics
+from web.metrics import CONTENT_TYPE, current_metrics
 
 health = APIBlueprint("health", __name__, tag="Health")
 
@@ -32,6 +34,8 @@ def readyz() -> Response:
     """Say whether a job handed in now would be drawn, and if not, what is missing."""
     farm = current_farm()
     report = {name: _outcome(check, farm) for name, check in _CHECKS.items()}
+    if is_leaving():
+        report["process"] = "is stopping"
     missing = [f"{name}: {state}" for name, state in report.items() if state != "ok"]
     if not missing:
         return jsonify(status="ok", checks=report)
@@ -44,10 +48,11 @@ def readyz() -> Response:
 
 
 @health.get("/metrics")
+@needs(Scope.METRICS)
 def metrics() -> Response:
-    """Figures for Prometheus; behind an API key once the farm has any."""
+    """Figures for Prometheus; with the scope `metrics` once the farm has API keys."""
     require_key()
-    return Response(render_metrics(current_farm()), content_type=CONTENT_TYPE)
+    return Response(current_metrics().render(), content_type=CONTENT_TYPE)
 
 
 def _outcome(check: Callable[[Farm], str], farm: Farm) -> str:
@@ -88,7 +93,10 @@ def _workers(farm: Farm) -> str:
     present = {worker.pool for worker in workers}
     served = {stage for pool in farm.pools if pool.name in present for stage in pool.stages}
     missing = [stage.value for stage in Stage if stage not in served]
-    return f"none live for {', '.join(missing)}" if missing else "ok"
+    if not missing:
+        return "ok"
+    reasons = [f"{pool} left: {why}" for pool, why in unfit_workers(farm.db).items()]
+    return "; ".join([f"none live for {', '.join(missing)}", *reasons])
 
 
 _CHECKS: dict[str, Callable[[Farm], str]] = {

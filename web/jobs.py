@@ -3,11 +3,14 @@
 import re
 from typing import Any
 
+import structlog
 from flask import Response
 
 from myriad.db.cancel import cancel_job
+from myriad.db.delete import delete_job
 from myriad.db.jobs import find_job
 from myriad.errors import NotFound
+from myriad.forget import forget
 from myriad.job import JobState
 from myriad.record import InputRecord, JobRecord
 from myriad.status import job_view, moment
@@ -23,7 +26,8 @@ def read_job(job_id: str, caller: Caller) -> JobRecord:
     """The caller's job. Raises NotFound, also for another's."""
     if not JOB_ID.fullmatch(job_id):
         raise NotFound("no such job")
-    return find_job(current_farm().db, job_id, scope=caller.scope)
+    structlog.contextvars.bind_contextvars(job=job_id)
+    return find_job(current_farm().db, job_id, scope=caller.sees)
 
 
 def view_job(record: JobRecord) -> dict[str, Any]:
@@ -62,7 +66,15 @@ def view_input(record: InputRecord) -> dict[str, Any]:
 def end_job(job_id: str, caller: Caller) -> JobRecord:
     """Cancel the job unless it has ended, and say how it stands now. Raises NotFound."""
     farm = current_farm()
-    if cancel_job(farm.db, job_id, scope=caller.scope):
+    if cancel_job(farm.db, job_id, scope=caller.sees):
         farm.signals.announce_cancel(job_id)
         nudge_dispatch()
     return read_job(job_id, caller)
+
+
+def remove_job(job_id: str, caller: Caller) -> None:
+    """Delete the job and all that belongs to it alone, ending it if need be. Raises NotFound."""
+    farm = current_farm()
+    forget(farm, delete_job(farm.db, job_id, scope=caller.sees))
+    farm.signals.announce_cancel(job_id)
+    nudge_dispatch()  # who takes the run over is due

@@ -2,7 +2,9 @@
 
 from flask import request
 
+from myriad import clock
 from myriad.inputs import INPUT_TYPE, input_key
+from myriad.link import sign_link
 from myriad.record import ImageRecord
 from web.farm import current_farm
 
@@ -15,6 +17,16 @@ def base_url() -> str:
 def image_url(image: ImageRecord) -> str:
     """A short-lived absolute address of the picture."""
     return current_farm().picture_url(image, base_url())
+
+
+def own_image_url(image: ImageRecord) -> str:
+    """The same on this very host wherever pictures are stored.
+
+    Some clients send their API key along to whatever address they are given.
+    """
+    farm = current_farm()
+    ends = clock.after(farm.settings.link_ttl_s)
+    return f"{base_url()}/files/{sign_link(farm.secret, image.storage_key, ends)}"
 
 
 def thumbnail_url(image: ImageRecord) -> str:

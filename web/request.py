@@ -20,8 +20,9 @@ UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
 _PARAMS = "params"
 _MAX_SHOWN = 100
 _PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
+# Pictures within JSON: data URIs, or bare base64 as AUTOMATIC1111's clients send it.
 # Long enough that millions of short ones cannot pass for pictures.
-_DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}"')
+_PICTURE = re.compile(rb'"(?:data:image/[A-Za-z0-9+/=;,]{64,}+|[A-Za-z0-9+/]{4096,}+={0,2})"')
 
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -66,6 +67,11 @@ class StrictRequest(Request):
             return self._params_part()
         if not self.is_json:
             raise UnsupportedMediaType("send the body as Content-Type: application/json")
+        return self.untyped_json
+
+    @cached_property
+    def untyped_json(self) -> JsonBody:
+        """The JSON of the body whatever it calls itself, for clients that do not say."""
         body = self._whole_body()
         self._check_text(body)
         return _parse(body)
@@ -122,10 +128,10 @@ class StrictRequest(Request):
         return body
 
     def _check_text(self, body: bytes) -> None:
-        """Raise BodyTooLarge for more JSON, data URIs aside, than any route reads."""
+        """Raise BodyTooLarge for more JSON, pictures aside, than any route reads."""
         most = current_app.config["MAX_CONTENT_LENGTH"]
         if len(body) > most:
-            pictures = sum(len(match[0]) for match in _DATA_URI.finditer(body))
+            pictures = sum(len(match[0]) for match in _PICTURE.finditer(body))
             if len(body) - pictures > most:
                 raise BodyTooLarge("the body is larger than this farm reads")
 

@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 
 from myriad.catalog import Model
-from myriad.errors import MyriadError
+from myriad.errors import ContentRefused, MyriadError
 from myriad.job import JobState, Stage
 from myriad.params import MAX_FPS, MAX_PROMPT_CHARS
 from myriad.record import JobRecord
@@ -46,8 +46,15 @@ def failure_text(code: str | None) -> str:
     return known.get(code or "", _("Something went wrong while drawing. Please try again."))
 
 
-def error_text(status: int) -> str:
+def error_text(status: int, code: str = "") -> str:
     """What an error page says."""
+    limits = {
+        "overloaded": _("The farm has too much to do. Please try again in a moment."),
+        "too_many_jobs": _("You have as many pictures waiting as you may have."),
+        "quota_exceeded": _("You have asked for as much as you may today."),
+    }
+    if code in limits:
+        return limits[code]
     known = {
         400: _("This request could not be understood. Go back and try again."),
         403: _("You may not see this, or the link is too old."),
@@ -61,6 +68,8 @@ def error_text(status: int) -> str:
 
 def field_text(error: MyriadError, model: Model, max_pixels: int) -> str:
     """What to mend in a field of the form; pictures handed in have at most `max_pixels`."""
+    if isinstance(error, ContentRefused):
+        return _("This farm does not draw that. Please ask for something else.")
     limits, field = model.limits, _INDEX.sub("", error.field or "")
     picture = _(
         "Choose a still PNG, JPEG or WebP picture of at most %(most)s megapixels.",

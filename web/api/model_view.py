@@ -7,7 +7,10 @@ from myriad.catalog import Catalog, Model
 from myriad.db.workers import WorkerRecord
 from myriad.resident import Tier
 
-_HIDDEN = {"source", "revision", "refiner_of", "tiny_vae", "tiny_vae_revision"}
+_HIDDEN = {
+    *("source", "revision", "refiner_of"),
+    *("tiny_vae", "tiny_vae_revision", "safety_checker", "safety_checker_revision"),
+}
 
 
 def model_view(

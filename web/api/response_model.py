@@ -45,6 +45,7 @@ class ImageView(BaseModel):
     fps: int | None
     content_type: str
     sha256: str
+    flagged: bool = Field(description="The safety checker took it out: this one is blank.")
 
 
 class InputView(BaseModel):

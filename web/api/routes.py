@@ -8,22 +8,25 @@ from flask import Response, request
 
 from myriad.db.jobs import list_jobs
 from myriad.db.workers import live_workers
-from myriad.errors import Forbidden, InvalidRequest
+from myriad.errors import InvalidRequest
+from myriad.key import Scope
 from myriad.scheduler import SCHEDULERS
 from web.api.model_view import model_view
 from web.api.prefer import wait_seconds
 from web.api.request_model import JobHeaders, JobQuery
 from web.api.response_model import InputView, JobList, JobView, ModelList, WebhookSecret
-from web.auth import current_caller, require_key
+from web.auth import current_caller, needs, require_key
 from web.farm import current_farm, waiting_room
 from web.inputs import Inputs
 from web.intake import accept
 from web.job_request import JobRequest
-from web.jobs import end_job, preview_of, read_job, view_input, view_job
+from web.jobs import end_job, preview_of, read_job, remove_job, view_input, view_job
+from web.limits import check_rate
 from web.request import StrictRequest, takes_uploads
 
 native = APIBlueprint("native", __name__, url_prefix="/api/v1", tag="Native API")
 native.before_request(require_key)
+native.before_request(check_rate)
 
 
 @native.post("/jobs")
@@ -31,7 +34,7 @@ native.before_request(require_key)
 @native.input(JobRequest, location="json", arg_name="asked")
 @native.input(JobHeaders, location="headers", arg_name="headers")
 @native.output(JobView, status_code=201, description="The job, new or replayed")
-@native.doc(responses=[401, 413, 415, 422, 429, 503])
+@native.doc(responses=[401, 403, 413, 415, 422, 429, 503])
 def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
     """Draw a picture.
 
@@ -63,12 +66,12 @@ def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
 @native.get("/jobs")
 @native.input(JobQuery, location="query", arg_name="query")
 @native.output(JobList)
-@native.doc(responses=[401, 503])
+@native.doc(responses=[401, 403, 503])
 def get_jobs(query: JobQuery) -> Any:
     """List your jobs, newest first."""
     page = list_jobs(
         current_farm().db,
-        scope=current_caller().scope,
+        scope=current_caller().sees,
         state=query.status,
         model=query.model,
         cursor=query.cursor,
@@ -80,7 +83,7 @@ def get_jobs(query: JobQuery) -> Any:
 @native.post("/inputs")
 @takes_uploads
 @native.output(InputView, status_code=201, description="The input; name it by its id")
-@native.doc(responses=[400, 401, 413, 415, 503])
+@native.doc(responses=[400, 401, 403, 413, 415, 503])
 def create_input() -> Any:
     """Hand in a picture.
 
@@ -99,7 +102,7 @@ def create_input() -> Any:
 
 @native.get("/jobs/<job:job_id>")
 @native.output(JobView)
-@native.doc(responses=[401, 503])
+@native.doc(responses=[401, 403, 503])
 def get_job(job_id: str) -> Any:
     """Look at a job."""
     return view_job(read_job(job_id, current_caller()))
@@ -107,15 +110,27 @@ def get_job(job_id: str) -> Any:
 
 @native.get("/jobs/<job:job_id>/preview")
 @native.output(FileSchema(type="string", format="binary"), content_type="image/jpeg")
-@native.doc(responses=[401, 404, 503])
+@native.doc(responses=[401, 403, 404, 503])
 def get_preview(job_id: str) -> Response:
     """Look at the picture while it is drawn; there is none before the first and after the end."""
     return preview_of(read_job(job_id, current_caller()))
 
 
+@native.delete("/jobs/<job:job_id>")
+@native.output({}, status_code=204, description="It is gone")
+@native.doc(responses=[401, 403, 503])
+def delete_job(job_id: str) -> Any:
+    """Delete a job, with its pictures and all that is kept of it; a live one is ended first.
+
+    Pictures it handed in go too, unless another job of yours names them.
+    """
+    remove_job(job_id, current_caller())
+    return ""
+
+
 @native.post("/jobs/<job:job_id>/cancel")
 @native.output(JobView)
-@native.doc(responses=[401, 503])
+@native.doc(responses=[401, 403, 503])
 def cancel_job(job_id: str) -> Any:
     """Cancel a job; one that has ended stays as it is."""
     return view_job(end_job(job_id, current_caller()))
@@ -123,7 +138,7 @@ def cancel_job(job_id: str) -> Any:
 
 @native.get("/models")
 @native.output(ModelList)
-@native.doc(responses=[401, 503])
+@native.doc(responses=[401, 403, 503])
 def get_models() -> Any:
     """List the models, their limits and the languages they understand."""
     farm = current_farm()
@@ -133,14 +148,13 @@ def get_models() -> Any:
 
 
 @native.get("/webhooks/default/secret")
+@needs(Scope.ADMIN)
 @native.output(WebhookSecret)
 @native.doc(responses=[401, 403, 503])
 def get_webhook_secret() -> Any:
     """Show what webhooks are signed with.
 
-    Only on a farm without API keys: the secret is one for all, and who knows it
-    could forge an event to another.
+    The secret is one for all, and who knows it could forge an event to another: once
+    there are API keys, only one with the scope `admin` is shown it.
     """
-    if current_caller().key_id is not None:
-        raise Forbidden("ask the operator of this farm for the webhook secret")
     return {"key": current_farm().webhook_secret}

@@ -89,5 +89,5 @@ def _form(model: Model, values: Mapping[str, str], error: InvalidRequest | None 
 
 
 def _recent() -> tuple[JobRecord, ...]:
-    scope = current_caller().scope
+    scope = current_caller().sees
     return list_jobs(current_farm().db, scope=scope, state=JobState.SUCCEEDED, limit=_RECENT).jobs

@@ -17,7 +17,7 @@ def gallery() -> str:
     """One page of thumbnails; `?cursor=` leads to older ones."""
     page = list_jobs(
         current_farm().db,
-        scope=current_caller().scope,
+        scope=current_caller().sees,
         state=JobState.SUCCEEDED,
         cursor=request.args.get("cursor"),
         limit=_PAGE,

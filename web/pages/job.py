@@ -11,13 +11,13 @@ from myriad.record import JobRecord
 from web.auth import current_caller
 from web.farm import current_farm
 from web.intake import accept
-from web.jobs import current_preview, end_job, preview_of, read_job, view_job
+from web.jobs import current_preview, end_job, preview_of, read_job, remove_job, view_job
 from web.links import base_url, thumbnail_url
 from web.pages.blueprint import pages
 from web.pages.curl import curl_command
 from web.pages.form_data import check
 from web.pages.job_facts import shown_facts, shown_inputs
-from web.pages.redirect import to_job
+from web.pages.redirect import to_gallery, to_job
 from web.word import failure_text, is_beyond, status_line
 
 
@@ -43,6 +43,19 @@ def preview(job_id: str) -> Response:
 def cancel(job_id: str) -> Response:
     """End the job."""
     return to_job(end_job(job_id, current_caller()).id)
+
+
+@pages.get("/jobs/<job:job_id>/delete")
+def ask_to_delete(job_id: str) -> str:
+    """Ask before it is gone."""
+    return render_template("delete.html", job=read_job(job_id, current_caller()))
+
+
+@pages.post("/jobs/<job:job_id>/delete")
+def delete(job_id: str) -> Response:
+    """Delete the job with its pictures, and go on to the gallery."""
+    remove_job(job_id, current_caller())
+    return to_gallery()
 
 
 @pages.post("/jobs/<job:job_id>/retry")

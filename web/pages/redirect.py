@@ -9,6 +9,11 @@ def to_job(job_id: str) -> Response:
     return redirect(url_for("pages.job_page", job_id=job_id), 303)
 
 
+def to_gallery() -> Response:
+    """To what is left."""
+    return redirect(url_for("pages.gallery"), 303)
+
+
 def to_local(target: str | None) -> Response:
     """To a path of ours, or home if `target` would lead anywhere else."""
     path = (target or "").replace("\\", "/")
