@@ -9,8 +9,11 @@ PROMPT ?= a red circle on a white background
 override PROMPT := $(value PROMPT)
 export PROMPT
 
+# Options of `make chaos`, such as CHAOS="--jobs 200 --kills 30 --database sqlite".
+CHAOS ?= --jobs 10000 --kills 500
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format docs model migrate bench bench-engine bench-serve bench-gpu clean
+.PHONY: help setup run test check format docs model migrate chaos bench bench-engine bench-serve bench-gpu clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +51,9 @@ model: setup ## Train the bundled model anew (hours; resumes)
 
 migrate: setup ## Bring the database up to date
 	$(BIN)/myriad migrate
+
+chaos: setup ## Kill 500 processes under 10,000 jobs and judge what became of each job
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: setup ## Measure the farm against the bare pipeline, side by side
 	$(BIN)/python -m bench

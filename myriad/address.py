@@ -21,6 +21,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAX_LENGTH = 2048
+_MAX_HOST_LENGTH = 255
 # Addresses that Python calls global but that carry or relay to another one.
 _TUNNELS: tuple[Network, ...] = (
     ip_network("192.88.99.0/24"),  # 6to4 relays
@@ -47,6 +48,14 @@ def check_webhook_url(url: str, allow: Iterable[str]) -> None:
     address = _literal(parts.host)
     if address is not None and not is_allowed_address(address, allow):
         raise _refusal("must not name a private or reserved address")
+
+
+def host_of(url: str) -> str:
+    """Whom a webhook's address names, with the port if it is written: one receiver, for limits."""
+    try:
+        return (parse_url(url).netloc or "").lower()[:_MAX_HOST_LENGTH]
+    except LocationParseError:
+        return ""
 
 
 def is_allowed_address(address: Address, allow: Iterable[str]) -> bool:

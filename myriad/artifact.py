@@ -7,7 +7,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from myriad.errors import ArtifactMissing, MyriadError, NotFound
+from myriad.errors import ArtifactMissing, MyriadError, NotFound, ObjectDamaged
 from myriad.job import Stage
 from myriad.storage.base import Storage
 
@@ -22,6 +22,11 @@ _log = structlog.get_logger(__name__)
 def artifact_key(job_id: str, stage: Stage, attempt: int) -> str:
     """Names the output of one attempt, so that a zombie never overwrites the winner's."""
     return f"{job_id}-{stage.value}-{attempt}"
+
+
+def checkpoint_of(artifact: str) -> str:
+    """Names where a denoise of that artifact stands."""
+    return f"{artifact}-checkpoint"
 
 
 class ArtifactStore:
@@ -91,7 +96,7 @@ class ArtifactStore:
     def _get_stored(self, key: str) -> bytes | None:
         try:
             return self._storage.get(STORAGE_PREFIX + key)
-        except NotFound:
+        except (NotFound, ObjectDamaged):
             return None
 
 

@@ -22,9 +22,14 @@ class CacheKey:
     any_seed: str
 
 
-def fingerprints(params: GenerationParams, model: Model, catalog: Catalog) -> Mapping[str, str]:
-    """The exact weights behind every name in the request: model, LoRAs, ControlNets, refiner."""
+def fingerprints(params: GenerationParams, model: Model, catalog: Catalog) -> dict[str, str]:
+    """The exact weights behind every name in the request: model, LoRAs, ControlNets, refiner.
+
+    And those of the safety checker: what passed another, or none, was not looked at.
+    """
     named = {"model": model.fingerprint}
+    if model.safety is not None:
+        named["safety_checker"] = model.safety.fingerprint
     named |= {f"lora {use.name}": catalog.loras[use.name].fingerprint for use in params.loras}
     named |= {
         f"controlnet {use.model}": catalog.controlnets[use.model].fingerprint

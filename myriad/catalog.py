@@ -84,7 +84,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
         catalog = Catalog(
-            [_vae_located(model, path.parent) for model in _read(tables, "model", Model, path)],
+            [_located(model, path.parent) for model in _read(tables, "model", Model, path)],
             _read(tables, "lora", Lora, path),
             _read(tables, "controlnet", ControlNet, path),
         )
@@ -105,11 +105,14 @@ def _read(tables: dict[str, Any], table: str, kind: type[Named], path: Path) -> 
     return entries
 
 
-def _vae_located(model: Model, folder: Path) -> Model:
-    if not model.tiny_vae:
-        return model
-    place = locate(f"{model.name}.tiny_vae", model.tiny_vae, model.tiny_vae_revision, folder)
-    return model.model_copy(update={"tiny_vae": place})
+def _located(model: Model, folder: Path) -> Model:
+    """The same with absolute places of what goes with it."""
+    places = {
+        name: locate(f"{model.name}.{name}", source, getattr(model, f"{name}_revision"), folder)
+        for name in ("tiny_vae", "safety_checker")
+        if (source := getattr(model, name))
+    }
+    return model.model_copy(update=places)
 
 
 def _check_uses(catalog: Catalog, path: Path) -> None:

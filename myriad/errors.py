@@ -4,6 +4,7 @@ MyriadError                     anything we raise on purpose
 ├── ConfigError                 the farm's own settings, catalogue or pools are wrong
 ├── RequestError                the caller can mend it: a 4xx answer
 │   ├── InvalidRequest          a field has a value we do not take
+│   │   └── ContentRefused      the prompt asks for what the operator will not have drawn
 │   ├── UnsupportedMediaType    the body is not of a content type we read
 │   ├── BodyTooLarge            the body is larger than the farm reads
 │   ├── Unauthorized            no API key, or one that is not valid
@@ -11,16 +12,24 @@ MyriadError                     anything we raise on purpose
 │   ├── NotFound                no such thing, or not the caller's
 │   ├── MethodNotAllowed        the route exists, not with this method
 │   ├── Conflict                the thing's state does not allow it
+│   │   └── JobCanceled         the job ended before there was a picture
 │   ├── IdempotencyMismatch     the key was used with another body
 │   └── RateLimited             too much at once: try again later
+│       ├── TooManyJobs         the key has as many jobs waiting as it may
+│       └── QuotaExceeded       the key has used up what it may ask for today
 ├── Unavailable                 a part we depend on is away: try again later
 │   ├── DatabaseUnavailable     the database does not answer
 │   ├── BrokerUnavailable       Redis or Valkey does not answer
-│   └── StorageUnavailable      the object store does not answer
+│   ├── StorageUnavailable      the object store does not answer
+│   │   └── ObjectDamaged       it answers, with other bytes than were stored
+│   ├── Overloaded              the farm has too much to do to be in time
+│   └── Busy                    every place to wait at is taken: try again later
+├── StillRunning                the answer was held for as long as it may be; the job goes on
 ├── StageError                  a stage could not finish its work on a job
 │   ├── ModelUnavailable        this worker cannot get at the model now; another may
 │   ├── ModelNotLoadable        the model's files are missing, unsafe or of another family
 │   ├── OutOfMemory             the device's memory did not suffice
+│   ├── DeviceLost              the device fails at everything until a new process opens it
 │   ├── NonFiniteOutput         the model produced NaN or infinity
 │   ├── PromptTooLong           more tokens than the model's text encoder reads
 │   ├── InputMissing            an uploaded picture the job needs is no longer stored
@@ -42,16 +51,22 @@ from typing import Any, ClassVar
 
 
 class MyriadError(Exception):
-    """Base of all; `message` is for people, `code` for programs, `field` names the culprit."""
+    """Base of all; `message` is for people, `code` for programs, `field` names the culprit.
+
+    `retry_after_s` is when another try can help, where that is known.
+    """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     is_retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.retry_after_s = retry_after_s
 
     def to_dict(self) -> dict[str, Any]:
         """The inside of the one JSON error body: `{"code", "message", "field"?}`."""
@@ -70,6 +85,10 @@ class RequestError(MyriadError):
 
 class InvalidRequest(RequestError):
     code = "invalid_request"
+
+
+class ContentRefused(InvalidRequest):
+    code = "content_refused"
 
 
 class UnsupportedMediaType(RequestError):
@@ -107,6 +126,10 @@ class Conflict(RequestError):
     status = 409
 
 
+class JobCanceled(Conflict):
+    code = "canceled"
+
+
 class IdempotencyMismatch(RequestError):
     code = "idempotency_mismatch"
     status = 422
@@ -116,6 +139,14 @@ class RateLimited(RequestError):
     code = "rate_limited"
     status = 429
     is_retryable = True
+
+
+class TooManyJobs(RateLimited):
+    code = "too_many_jobs"
+
+
+class QuotaExceeded(RateLimited):
+    code = "quota_exceeded"
 
 
 class Unavailable(MyriadError):
@@ -136,6 +167,24 @@ class StorageUnavailable(Unavailable):
     code = "storage_unavailable"
 
 
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class ObjectDamaged(StorageUnavailable):
+    code = "object_damaged"
+
+
+class Busy(Unavailable):
+    code = "busy"
+
+
+class StillRunning(MyriadError):
+    code = "still_running"
+    status = 504
+    is_retryable = True
+
+
 class StageError(MyriadError):
     code = "stage_error"
 
@@ -151,6 +200,11 @@ class ModelNotLoadable(StageError):
 
 class OutOfMemory(StageError):
     code = "out_of_memory"
+    is_retryable = True
+
+
+class DeviceLost(StageError):
+    code = "device_lost"
     is_retryable = True
 
 

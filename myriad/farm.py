@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from redis import Redis
 
-from myriad import clock
+from myriad import clock, fault
 from myriad.artifact import ArtifactStore
+from myriad.blocked import BlockedTerms
 from myriad.catalog import Catalog, Model, load_catalog
 from myriad.db.commit import RetryRule
-from myriad.db.database import Database
+from myriad.db.database import Database, DatabaseLimits
 from myriad.errors import ConfigError, InvalidRequest
 from myriad.job import Stage
 from myriad.link import sign_link
@@ -21,6 +22,7 @@ from myriad.settings import Settings
 from myriad.signals import Signals
 from myriad.storage import open_storage
 from myriad.storage.base import Storage
+from myriad.tracing import Tracer, open_tracer
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Farm:
     storage: Storage
     signals: Signals
     artifacts: ArtifactStore
+    tracer: Tracer
+    blocked: BlockedTerms
     secret: str = field(repr=False)
     webhook_secret: str = field(repr=False)
 
@@ -67,13 +71,16 @@ class Farm:
                 raise InvalidRequest(f"no pool of this farm does {stage} for it", field="model")
 
     def close(self) -> None:
-        """Give back connections."""
+        """Give back connections, after the last spans are sent."""
+        self.tracer.close()
         self.db.close()
         self.redis.close()
 
 
 def open_farm(settings: Settings) -> Farm:
     """Raises ConfigError when catalogue, pools or secrets cannot be used together."""
+    fault.listen_in(settings.faults)
+    clock.follow(settings.clock_file)
     catalog, pools = load_catalog(settings.catalog), load_pools(settings.pools)
     _check_models(catalog, pools)
     redis = connect_redis(settings.redis)
@@ -82,18 +89,31 @@ def open_farm(settings: Settings) -> Farm:
         settings=settings,
         catalog=catalog,
         pools=pools,
-        db=Database(settings.database),
+        db=open_database(settings),
         redis=redis,
         storage=storage,
         signals=Signals(redis),
         artifacts=ArtifactStore(
             redis, storage, settings.artifact_ttl_s, settings.artifact_inline_bytes
         ),
+        tracer=open_tracer(settings),
+        blocked=BlockedTerms.read(settings.blocked_terms),
         secret=load_secret(settings.secret, settings.home / "secret"),
         webhook_secret=load_webhook_secret(
             settings.webhook_secret, settings.home / "webhook-secret"
         ),
     )
+
+
+def open_database(settings: Settings) -> Database:
+    """The farm's database, used no more than the settings allow."""
+    limits = DatabaseLimits(
+        pool_size=settings.database_pool_size,
+        pool_extra=settings.database_pool_extra,
+        wait_s=settings.database_wait_s,
+        statement_s=settings.database_statement_s,
+    )
+    return Database(settings.database, limits)
 
 
 def _check_models(catalog: Catalog, pools: tuple[Pool, ...]) -> None:

@@ -1,6 +1,7 @@
 """Gunicorn's configuration, made from our settings: `gunicorn -c python:myriad.gunicorn`."""
 
 import logging
+import math
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -22,11 +23,11 @@ _settings = load_settings()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 bind = f"{_host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "myriad.front_end_worker.FrontEndWorker"
 workers = 1
 threads = _settings.web_threads
 timeout = 60
-graceful_timeout = 5
+graceful_timeout = 5 + math.ceil(_settings.web_linger_s)
 keepalive = 5
 logger_class = FarmLogger
 control_socket_disable = True

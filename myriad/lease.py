@@ -27,3 +27,4 @@ class Lease:
     created_at: datetime
     metadata: dict[str, str]
     deadline_at: datetime | None = None
+    traceparent: str | None = None

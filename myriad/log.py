@@ -6,10 +6,11 @@ import sys
 import structlog
 from structlog.typing import Processor
 
+from myriad.log_line import as_json, hush, quote, show_error
 from myriad.settings import Settings
 
 # Libraries that tell at "info" what we tell in our own words, or not at all.
-_CHATTY = ("alembic", "amqp", "botocore", "httpx", "httpcore", "kombu", "urllib3")
+_CHATTY = ("alembic", "amqp", "botocore", "httpx", "httpcore", "kombu", "opentelemetry", "urllib3")
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -55,9 +56,8 @@ def _level(settings: Settings) -> int:
 
 
 def _renderers(settings: Settings) -> list[Processor]:
+    # Not structlog's own tracebacks: they show every frame's variables, secrets among them.
+    told: list[Processor] = [show_error, hush]
     if settings.log_format == "json":
-        render = structlog.processors.JSONRenderer(ensure_ascii=False)
-        return [structlog.processors.dict_tracebacks, render]
-    # Not rich's: it prints every frame's variables, secrets among them.
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        return [*told, as_json]
+    return [*told, quote, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]

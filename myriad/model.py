@@ -1,6 +1,7 @@
 """A model of the catalogue: what it is, what it takes, and what a request gets by default."""
 
 from collections.abc import Set
+from functools import cached_property
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -63,7 +64,8 @@ class Model(Weights):
 
     `max_prompt_tokens` is what that encoder reads at once. `tiny_vae` is a folder or
     hub id (then with `tiny_vae_revision`) of an AutoencoderTiny for pools that
-    decode with one. An entry with `refiner_of` finishes the pictures of those models
+    decode with one; `safety_checker` the same of a StableDiffusionSafetyChecker, which
+    then looks at every picture. An entry with `refiner_of` finishes the pictures of those models
     and is not offered by itself.
     """
 
@@ -75,6 +77,8 @@ class Model(Weights):
     refiner_of: tuple[str, ...] = ()
     tiny_vae: str = ""
     tiny_vae_revision: str = ""
+    safety_checker: str = ""
+    safety_checker_revision: str = ""
     limits: Limits = Field(Limits(), validate_default=True)
     defaults: Defaults = Field(Defaults(), validate_default=True)
 
@@ -114,6 +118,15 @@ class Model(Weights):
         if not self.limits.takes_frames(self.defaults.num_frames):
             raise ValueError("defaults.num_frames is beyond limits.max_frames or frame_multiple")
         return self
+
+    @cached_property
+    def safety(self) -> Weights | None:
+        """The weights of its safety checker, if it has one."""
+        if not self.safety_checker:
+            return None
+        return Weights(
+            name=self.name, source=self.safety_checker, revision=self.safety_checker_revision
+        )
 
     @property
     def prompt_tokens(self) -> int:

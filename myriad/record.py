@@ -22,6 +22,7 @@ class ImageRecord:
     height: int
     num_frames: int
     fps: int | None
+    flagged: bool
 
 
 @dataclass(frozen=True)

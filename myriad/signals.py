@@ -68,6 +68,13 @@ class Signals:
         except RedisError as error:
             _log.debug("preview_not_forgotten", job=job_id, error=str(error))
 
+    def forget(self, job_id: str) -> None:
+        """The job is deleted: keep nothing of it."""
+        try:
+            self._redis.unlink(_PREVIEW + job_id, _PROGRESS + job_id, _CONTEST + job_id)
+        except RedisError as error:
+            _log.debug("signals_not_forgotten", job=job_id, error=str(error))
+
     def enter_contest(self, job_id: str, ttl_s: int) -> bool:
         """Whether the caller is the one to make room for this job: one in `ttl_s` is.
 

@@ -55,6 +55,7 @@ def _image_view(image: ImageRecord, link: Callable[[ImageRecord], str]) -> dict[
         "fps": image.fps,
         "content_type": image.content_type,
         "sha256": image.sha256,
+        "flagged": image.flagged,
     }
 
 

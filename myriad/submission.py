@@ -16,8 +16,9 @@ class Submission:
     `weights` names all weights it uses (`myriad.cache_key.fingerprints`).
     `seed_given` is False when any seed will do; `use_cache` False forces a fresh
     run; `deadline_s` counts from its creation; `door` is the interface it came
-    through; `batch_id` the batch it belongs to. `request_hash` tells two bodies
-    under one `idempotency_key` apart.
+    through; `batch_id` the batch it belongs to; `traceparent` the trace (W3C).
+    `request_hash` tells two bodies under one `idempotency_key` apart; with
+    `rebinds_key` the key names this job from now on, whatever it named before.
     """
 
     model: Model
@@ -33,9 +34,11 @@ class Submission:
     api_key_id: str | None = None
     door: str = "native"
     batch_id: str | None = None
+    traceparent: str | None = None
     is_cache_shared: bool = False
     idempotency_key: str | None = None
     request_hash: str = ""
+    rebinds_key: bool = False
 
     @property
     def scope(self) -> str:

@@ -55,6 +55,11 @@ def next_delay(tries: int, rng: random.Random) -> timedelta | None:
     return _SCHEDULE[tries] * rng.uniform(1 - _JITTER, 1 + _JITTER)
 
 
+def longest_delays() -> tuple[timedelta, ...]:
+    """The longest pause that `next_delay` makes after 0, 1, 2 … tries."""
+    return tuple(pause * (1 + _JITTER) for pause in _SCHEDULE)
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What came of one try: an HTTP status, or the reason why there is none."""
@@ -70,6 +75,11 @@ class Receipt:
     def is_gone(self) -> bool:
         """The receiver wants no more of them."""
         return self.status == 410
+
+    @property
+    def is_well(self) -> bool:
+        """The host itself is in order, whatever it thinks of this one delivery."""
+        return self.status is not None and self.status < 500 and self.status != 429
 
 
 class Sender:

@@ -11,25 +11,17 @@ from myriad.artifact import artifact_key
 from myriad.claimant import Claimant
 from myriad.db import commit
 from myriad.db.claim import claim
-from myriad.db.deadline import expire
-from myriad.db.device_loss import times_lost
 from myriad.db.jobs import artifact_keys_of
 from myriad.db.keep import advance_and_keep
-from myriad.db.sweep import is_run_live, live_jobs_among
-from myriad.db.urgent import PREEMPTED
 from myriad.discretion import discreet
 from myriad.errors import (
     ArtifactMissing,
     DatabaseUnavailable,
-    DeadlineExceeded,
-    DeviceLost,
     LeaseLost,
     MyriadError,
-    OutOfMemory,
     Preempted,
     ShuttingDown,
     StageFailed,
-    Unavailable,
 )
 from myriad.farm import Farm
 from myriad.fault import fault
@@ -41,13 +33,10 @@ from tasks.files import read_inputs, store_picture
 from tasks.fitness import Fitness
 from tasks.heart import Heart
 from tasks.insist import insist
-from tasks.neighbours import other_pools
 from tasks.nudge import Nudge
 from tasks.runner import Picture, StageRunner
 from tasks.span import stage_span
-
-_AWAY_PAUSE_S = 3.0
-_FREE_DEVICE_LOSSES = 1
+from tasks.verdict import Verdict
 
 Result = TypeVar("Result")
 
@@ -70,6 +59,7 @@ class StageWork:
         self._farm, self._runner, self._who = farm, runner, who
         self._heart, self._checkpoints, self._nudge = heart, checkpoints, nudge
         self._fitness = fitness or Fitness()
+        self._verdict = Verdict(farm, who, checkpoints)
         # Two claims of one worker at once could both find that it holds no suspect.
         self._claiming = Lock()
 
@@ -133,64 +123,12 @@ class StageWork:
     def _mark(self, control: LeaseControl, error: MyriadError) -> None:
         """Put into SQL why the stage did not end well."""
         with self._heart.hold(control):
-            self._insist(control, partial(self._record, control, error))
-        if not isinstance(error, (ShuttingDown, Preempted, Unavailable)):
-            self._clear_up(control.lease)
+            self._insist(control, partial(self._verdict.record, control, error))
+        self._verdict.clear_up(control.lease, error)
 
     def _insist(self, control: LeaseControl, write: Callable[[], Result]) -> Result:
         """`write()`, however long the database is away; the lease must be held meanwhile."""
         return insist(write, on_wait=control.touch, is_leaving=lambda: self._heart.is_draining)
-
-    def _record(self, control: LeaseControl, error: MyriadError) -> None:
-        db, lease, notes = self._farm.db, control.lease, control.notes
-        match error:
-            case ShuttingDown():
-                commit.hand_back(db, lease, notes=notes)
-            case Preempted():
-                commit.hand_back(db, lease, how=PREEMPTED, notes=notes)
-            case Unavailable():
-                _log.warning("stage_put_off", code=error.code, error=error.message)
-                commit.hand_back(db, lease, delay_s=_AWAY_PAUSE_S, notes=notes)
-            case DeadlineExceeded():
-                expire(db, lease.job_id)
-            case LeaseLost():
-                _log.info("stage_dropped", why=error.message)
-            case ArtifactMissing():
-                _log.warning("job_rewound", why=error.message)
-                self._forget_checkpoint(lease)
-                commit.rewind(db, lease, delay_s=self._farm.retry_rule.delay_s)
-            case DeviceLost() if times_lost(db, lease.job_id) < _FREE_DEVICE_LOSSES:
-                # It broke under all who were on it. Whose fault it was, if anyone's, shows as
-                # they are tried apart (`claim`): who loses a second device loses a try too.
-                _log.warning("stage_put_off", code=error.code, error=error.message)
-                commit.hand_back(db, lease, how=error.code, error=error, notes=notes)
-            case _:
-                self._give_up(control, error)
-
-    def _give_up(self, control: LeaseControl, error: MyriadError) -> None:
-        lease = control.lease
-        _log.warning("stage_failed", code=error.code, error=error.message)
-        others: set[str] = set()
-        if isinstance(error, OutOfMemory):
-            others = other_pools(self._farm, self._who.pool, lease.stage, lease.model)
-        else:
-            # It may be what failed the stage: the next try begins anew.
-            self._forget_checkpoint(lease)
-        commit.give_up(
-            self._farm.db, lease, error, self._farm.retry_rule, notes=control.notes, others=others
-        )
-
-    def _clear_up(self, lease: Lease) -> None:
-        """If the job has ended, forget what was kept for it alone."""
-        if live_jobs_among(self._farm.db, {lease.job_id}):
-            return
-        self._farm.signals.forget_preview(lease.job_id)
-        if not is_run_live(self._farm.db, lease.job_id):
-            self._forget_checkpoint(lease)
-
-    def _forget_checkpoint(self, lease: Lease) -> None:
-        if lease.stage is Stage.DENOISE:
-            self._checkpoints.forget(lease)
 
     def _perform(self, control: LeaseControl) -> Lease | None:
         lease, following = control.lease, None

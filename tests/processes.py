@@ -23,13 +23,13 @@ class Processes:
         self._logs = logs
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def start(self, command: tuple[str, ...], **environment: str) -> subprocess.Popen[bytes]:
         name = f"{command[0]}.{len(self._running)}.log"
         with (self._logs / name).open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=ROOT,
-                env=self._environment,
+                env=self._environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -17,9 +17,10 @@ from tests.processes import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HEAVY = {"torch", "diffusers", "transformers", "flask", "celery", "sqlalchemy", "redis", "boto3"}
+TRACES = "myriad.otlp"  # brings OpenTelemetry in
 NEVER = {
-    "web": {"torch", "diffusers", "transformers", "workers", "model"},
-    "tasks.worker, tasks.janitor, tasks.sender": {"torch", "diffusers", "flask", "PIL"},
+    "web": {"torch", "diffusers", "transformers", "workers", "model", TRACES},
+    "tasks.worker, tasks.janitor, tasks.sender": {"torch", "diffusers", "flask", "PIL", TRACES},
     "myriad.client": HEAVY,
     "myriad.cli": HEAVY,
     "myriad.up.guard": HEAVY | {"httpx", "pydantic"},

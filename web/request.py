@@ -20,19 +20,25 @@ UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
 _PARAMS = "params"
 _MAX_SHOWN = 100
 _PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
-# Pictures within JSON: data URIs, or bare base64 as AUTOMATIC1111's clients send it.
-# Long enough that millions of short ones cannot pass for pictures.
-_PICTURE = re.compile(rb'"(?:data:image/[A-Za-z0-9+/=;,]{64,}+|[A-Za-z0-9+/]{4096,}+={0,2})"')
+# Pictures within JSON. Long enough that millions of short ones cannot pass for pictures.
+_DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}+"')
+_BASE64 = re.compile(rb'"(?:data:image/[A-Za-z0-9+/=;,]{64,}+|[A-Za-z0-9+/]{4096,}+={0,2})"')
 
 
 _View = TypeVar("_View", bound=Callable[..., Any])
-_TAKES_UPLOADS = "takes_uploads"
+_TAKES_UPLOADS, _TAKES_BASE64 = "takes_uploads", "takes_base64"
 
 
 def takes_uploads(view: _View) -> _View:
     """Let the view's bodies be as large as pictures are. Goes under the route's decorator."""
     setattr(view, _TAKES_UPLOADS, True)
     return view
+
+
+def takes_base64(view: _View) -> _View:
+    """The same where clients send pictures as bare base64, with nothing to tell it by."""
+    setattr(view, _TAKES_BASE64, True)
+    return takes_uploads(view)
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,16 @@ class StrictRequest(Request):
     @property
     def max_content_length(self) -> int | None:
         """Bytes this route reads: more where pictures are handed in."""
-        view = current_app.view_functions.get(self.endpoint or "")
-        name = UPLOAD_LIMIT if hasattr(view, _TAKES_UPLOADS) else "MAX_CONTENT_LENGTH"
+        name = UPLOAD_LIMIT if self._view_has(_TAKES_UPLOADS) else "MAX_CONTENT_LENGTH"
         limit: int | None = current_app.config[name]
         return limit
 
     @max_content_length.setter
     def max_content_length(self, value: int | None) -> None:
         raise AttributeError("the limit belongs to the route")
+
+    def _view_has(self, mark: str) -> bool:
+        return hasattr(current_app.view_functions.get(self.endpoint or ""), mark)
 
     @cached_property
     def json_body(self) -> JsonBody:
@@ -131,7 +139,8 @@ class StrictRequest(Request):
         """Raise BodyTooLarge for more JSON, pictures aside, than any route reads."""
         most = current_app.config["MAX_CONTENT_LENGTH"]
         if len(body) > most:
-            pictures = sum(len(match[0]) for match in _PICTURE.finditer(body))
+            pattern = _BASE64 if self._view_has(_TAKES_BASE64) else _DATA_URI
+            pictures = sum(len(match[0]) for match in pattern.finditer(body))
             if len(body) - pictures > most:
                 raise BodyTooLarge("the body is larger than this farm reads")
 

@@ -31,6 +31,10 @@ def upgrade() -> None:
     op.create_index("ix_inputs_digest", "inputs", ["digest"])
     op.add_column("webhook_deliveries", sa.Column("host", sa.String(length=255), nullable=True))
     op.add_column("webhook_deliveries", sa.Column("batch_id", sa.String(length=32), nullable=True))
+    op.create_index(
+        "ix_webhook_deliveries_host", "webhook_deliveries", ["state", "host", "next_attempt_at"]
+    )
+    op.create_index("ix_stage_runs_outcome", "stage_runs", ["outcome", "finished_at"])
     op.add_column("workers", sa.Column("figures", sa.JSON(), nullable=False, server_default=_EMPTY))
     _tables()
 
@@ -58,6 +62,19 @@ def _jobs() -> None:
     op.create_index("ix_jobs_batch", "jobs", ["batch_id", "state"])
     op.create_index("ix_jobs_completed", "jobs", ["completed_at"])
     op.create_index("ix_jobs_key", "jobs", ["api_key_id", "state"])
+    is_live = sa.text("state IN ('queued', 'running')")
+    op.create_index(
+        "ix_jobs_live",
+        "jobs",
+        ["stage", "model", "leader_id", "lease_owner", "created_at"],
+        sqlite_where=is_live,
+        postgresql_where=is_live,
+    )
+    op.create_index(
+        "ix_jobs_share",
+        "jobs",
+        ["stage", "state", "api_key_id", sa.text("priority DESC"), "created_at"],
+    )
 
 
 def _tables() -> None:
@@ -104,7 +121,9 @@ def downgrade() -> None:
 
 _INDEXES = {
     "api_keys": ("ix_api_keys_old_key_hash",),
-    "jobs": ("ix_jobs_key", "ix_jobs_completed", "ix_jobs_batch"),
+    "stage_runs": ("ix_stage_runs_outcome",),
+    "webhook_deliveries": ("ix_webhook_deliveries_host",),
+    "jobs": ("ix_jobs_live", "ix_jobs_share", "ix_jobs_key", "ix_jobs_completed", "ix_jobs_batch"),
     "images": ("ix_images_thumbnail", "ix_images_storage"),
     "inputs": ("ix_inputs_digest",),
 }

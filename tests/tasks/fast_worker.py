@@ -3,8 +3,9 @@
 It draws nothing but keeps every rule: progress, control at each step, blobs,
 seeds, previews, checkpoints. Prompts that begin with `slow` take a tenth of a
 second a step. Some make trouble: `poison` kills the
-process, as a crash in a driver would, `hang` never comes back from a step, and
-`hungry` needs more memory than a pool called `small…` has.
+process, as a crash in a driver would, `hang` never comes back from a step,
+`hungry` needs more memory than a pool called `small…` has, and `assert` breaks the
+device, so that from then on every step on it fails.
 
 Each denoising step is a line in `steps.log` under home, so that a test can tell
 who did which.
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from myriad.errors import (
+    DeviceLost,
     NonFiniteOutput,
     OutOfMemory,
     Preempted,
@@ -48,6 +50,7 @@ class FastRunner:
 
     def __init__(self, pool: str, home: Path) -> None:
         self._pool = pool
+        self._is_device_lost = False
         self._log = os.open(home / STEPS_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def encode(self, lease: Lease, inputs: Mapping[str, bytes], control: Control) -> bytes:
@@ -58,6 +61,8 @@ class FastRunner:
             raise PromptTooLong("too long", field="prompt")
         if lease.params.prompt == "memory":
             raise MemoryError
+        if lease.params.prompt.startswith("quote"):
+            raise ValueError(f"cannot read {lease.params.prompt!r}")
         return f"embeds of {lease.params.prompt}".encode() + b"".join(inputs.values())
 
     def denoise(
@@ -101,6 +106,9 @@ class FastRunner:
 
     def _step(self, lease: Lease, step: int, state: bytes) -> bytes:
         time.sleep(SLOW_STEP_S if lease.params.prompt.startswith("slow") else STEP_S)
+        self._is_device_lost |= lease.params.prompt == "assert"
+        if self._is_device_lost:
+            raise DeviceLost("CUDA error: device-side assert triggered")
         if lease.params.prompt == "hang":
             time.sleep(3600)
         os.write(self._log, f"{lease.job_id} {lease.attempt} {step}\n".encode())

@@ -31,12 +31,14 @@ def take(farm: Farm, job_id: str, stage: Stage) -> Lease:
     return lease
 
 
-def finish_job(farm: Farm, job_id: str) -> None:
-    """Encode, denoise, decode: one stored picture for each seed."""
+def finish_job(farm: Farm, job_id: str, *, flagged: bool = False) -> None:
+    """Encode, denoise, decode: one stored picture for each seed, blank ones if `flagged`."""
     for stage in (Stage.ENCODE, Stage.DENOISE):
         assert advance(farm.db, take(farm, job_id, stage), f"{stage}-out")
     lease = take(farm, job_id, Stage.DECODE)
     images = [_store(farm, index, seed) for index, seed in enumerate(lease.params.seeds)]
+    for image in images:
+        image.flagged = flagged
     assert finish(farm.db, lease, images)
 
 

@@ -3,7 +3,7 @@
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from myriad.db.workers import report_worker
+from myriad.db.workers import mark_unfit, report_worker
 from myriad.farm import Farm
 from myriad.resident import Resident, Tier
 from tests.web.drawing import WORKER, finish_job
@@ -27,6 +27,17 @@ def test_ready_once_every_stage_has_a_worker(client: FlaskClient, farm: Farm) ->
     response = client.get("/readyz")
     assert response.status_code == 200, response.text
     assert set(response.json["checks"].values()) == {"ok"}
+
+
+def test_not_ready_without_those_who_could_not_work(client: FlaskClient, farm: Farm) -> None:
+    report_worker(farm.db, WORKER, slots=4, models=[])
+    mark_unfit(farm.db, WORKER.name, "device_lost: CUDA error: device-side assert triggered")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json["checks"]["workers"] == (
+        "none live for encode, denoise, decode; "
+        f"{WORKER.pool} left: device_lost: CUDA error: device-side assert triggered"
+    )
 
 
 def test_figures_come_from_sql(client: FlaskClient, farm: Farm) -> None:

@@ -14,7 +14,7 @@ from web.doors.automatic1111.request_model import Img2Img, Txt2Img
 from web.doors.automatic1111.translate import translate
 from web.doors.waiting import draw, pictures_of
 from web.farm import current_farm
-from web.request import takes_uploads
+from web.request import takes_base64
 
 DOOR = "automatic1111"
 
@@ -22,14 +22,14 @@ Asked = TypeVar("Asked", bound=Txt2Img)
 
 
 @automatic1111.post("/v1/txt2img")
-@takes_uploads
+@takes_base64
 def txt2img() -> Response:
     """Draw from words. Clients send all their fields, pictures for scripts among them."""
     return jsonify(_drawn(_read(Txt2Img)))
 
 
 @automatic1111.post("/v1/img2img")
-@takes_uploads
+@takes_base64
 def img2img() -> Response:
     """Draw from a picture, or within its mask."""
     return jsonify(_drawn(_read(Img2Img)))

@@ -12,7 +12,7 @@ from web.doors.automatic1111.checkpoint import chosen_model
 from web.doors.automatic1111.picture import picture_bytes
 from web.doors.automatic1111.png_info import read_infotext, text_of
 from web.farm import current_farm
-from web.request import takes_uploads
+from web.request import takes_base64, takes_uploads
 
 _UPSCALER = {"model_name": None, "model_path": None, "model_url": None, "scale": 4}
 _FIXED: dict[str, Any] = {
@@ -117,7 +117,7 @@ def loras() -> Response:
 
 
 @automatic1111.post("/v1/png-info")
-@takes_uploads
+@takes_base64
 def png_info() -> Response:
     """What a picture says of its making."""
     body = request.get_json()

@@ -10,7 +10,7 @@ from web.doors.huggingface.request import read_task
 from web.doors.waiting import draw, pictures_of
 from web.errors import RETRY_AFTER_S
 from web.farm import current_farm
-from web.request import StrictRequest, takes_uploads
+from web.request import StrictRequest, takes_base64
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 
@@ -34,7 +34,7 @@ huggingface = Door("huggingface", __name__, say=say, url_prefix="/hf/models")
 
 
 @huggingface.post("/<path:name>")
-@takes_uploads
+@takes_base64
 def run(name: str) -> Response:
     """Draw one picture: from text, or from a picture if the parameters have a `prompt`."""
     assert isinstance(request, StrictRequest)

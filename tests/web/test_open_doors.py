@@ -1,0 +1,73 @@
+"""AUTOMATIC1111's and ComfyUI's doors on a farm without keys, and what they refuse."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from web.app import FrontEnd
+
+
+@pytest.fixture(scope="module")
+def client(module_app: FrontEnd) -> FlaskClient:
+    return module_app.test_client()
+
+
+def test_an_open_farm_minds_no_empty_authorization(client: FlaskClient) -> None:
+    for path in ("/sdapi/v1/options", "/object_info"):
+        assert client.get(path, headers={"authorization": ""}).status_code == 200
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "3", "null"])
+@pytest.mark.parametrize("path", ["/prompt", "/queue", "/sdapi/v1/txt2img", "/sdapi/v1/options"])
+def test_a_body_that_is_none_is_never_our_fault(client: FlaskClient, path: str, body: str) -> None:
+    answer = client.post(path, data=body, content_type="application/json")
+    assert answer.status_code in (200, 400, 422), answer.text
+
+
+def test_a_socket_is_not_for_other_sites_and_not_for_plain_requests(client: FlaskClient) -> None:
+    assert client.get("/ws").status_code == 400
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    foreign = client.get("/ws", headers={**upgrade, "Origin": "https://elsewhere.example"})
+    assert (foreign.status_code, foreign.json["error"]["type"]) == (403, "forbidden")
+
+
+def test_each_address_answers_under_api_too(client: FlaskClient) -> None:
+    for path in ("/queue", "/history", "/embeddings", "/system_stats", "/object_info/KSampler"):
+        assert client.get(path).json == client.get(f"/api{path}").json
+
+
+def test_a_file_has_no_other_names(client: FlaskClient) -> None:
+    for name in ("../../etc/passwd", "x.png", "a" * 64 + ".png", "", "a" * 32 + "_00001_.png"):
+        for kind in ("output", "temp", "input", "secret"):
+            query = {"filename": name, "type": kind}
+            assert client.get("/view", query_string=query).status_code == 404
+
+
+def test_large_bodies_are_for_pictures_only(client: FlaskClient) -> None:
+    asked = {"sampler_name": "none such", "init_images": ["A" * 3_000_000]}
+    read = client.post("/sdapi/v1/img2img", json=asked)
+    assert (read.status_code, read.json["detail"]) == (404, "Sampler not found")
+    asked["init_images"] = ["A" * 300] * 10_000
+    assert client.post("/sdapi/v1/img2img", json=asked).status_code == 413
+    asked["init_images"] = ["A" * 30_000_000]
+    assert client.post("/sdapi/v1/img2img", json=asked).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"width": 10**300},
+        {"height": -1},
+        {"seed": 10**300},
+        {"batch_size": 10**300, "n_iter": 10**300},
+        {"steps": 10**300},
+        {"sampler_name": " " * 1_000_000},
+        {"prompt": "<a:" * 500_000},
+        {"prompt": "\x00"},
+        {"override_settings": {"sd_model_checkpoint": {"a": []}}},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_odd_values_are_refused_at_once(client: FlaskClient, asked: dict[str, object]) -> None:
+    answer = client.post("/sdapi/v1/txt2img", json=asked)
+    assert answer.status_code in (400, 404), answer.text
+    assert set(answer.json) == {"error", "detail", "body", "errors"}
