@@ -12,8 +12,11 @@ export PROMPT
 # Options of `make chaos`, such as CHAOS="--jobs 200 --kills 30 --database sqlite".
 CHAOS ?= --jobs 10000 --kills 500
 
+# Options of `make hostile`, such as HOSTILE="--requests 1000 --seed 7".
+HOSTILE ?= --requests 10000 --schemathesis 500
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format docs model migrate chaos bench bench-engine bench-serve bench-gpu clean
+.PHONY: help setup run test check format docs model migrate chaos hostile bench bench-engine bench-serve bench-gpu clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +57,9 @@ migrate: setup ## Bring the database up to date
 
 chaos: setup ## Kill 500 processes under 10,000 jobs and judge what became of each job
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+hostile: setup ## Send a front end 10,000 malformed requests, and Schemathesis 500 to each route
+	$(BIN)/python -m tests.hostile $(HOSTILE)
 
 bench: setup ## Measure the farm against the bare pipeline, side by side
 	$(BIN)/python -m bench

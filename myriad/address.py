@@ -1,5 +1,6 @@
 """Which addresses a webhook may go to: the open internet, and networks the operator lists."""
 
+import re
 import socket
 from collections.abc import Iterable
 from ipaddress import (
@@ -21,9 +22,11 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAX_LENGTH = 2048
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _MAX_HOST_LENGTH = 255
-# Addresses that Python calls global but that carry or relay to another one.
-_TUNNELS: tuple[Network, ...] = (
+# Addresses that Python calls global but that are for special use, or relay to another one.
+_SPECIAL: tuple[Network, ...] = (
+    ip_network("192.0.0.0/24"),  # special purposes; 192.0.0.192 has given out secrets of clouds
     ip_network("192.88.99.0/24"),  # 6to4 relays
     ip_network("2002::/16"),  # 6to4: an IPv4 address inside
     ip_network("64:ff9b::/96"),  # NAT64: an IPv4 address inside
@@ -46,6 +49,8 @@ def check_webhook_url(url: str, allow: Iterable[str]) -> None:
     if parts.auth is not None:
         raise _refusal("must not carry a user name or password")
     address = _literal(parts.host)
+    if address is None and not _NAME.fullmatch(parts.host):
+        raise _refusal("names no host")
     if address is not None and not is_allowed_address(address, allow):
         raise _refusal("must not name a private or reserved address")
 
@@ -70,7 +75,7 @@ def _is_public(address: Address) -> bool:
         return False
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False
-    return not any(address in network for network in _TUNNELS)
+    return not any(address in network for network in _SPECIAL)
 
 
 def _parse(url: str) -> Url:

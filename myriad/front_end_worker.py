@@ -1,12 +1,14 @@
-"""Gunicorn's process that serves: it leaves without dropping a request."""
+"""Gunicorn's process that serves: patient with nobody, and it leaves without dropping a request."""
 
 from socket import socket
 from threading import Timer
 from types import FrameType
+from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from myriad.leaving import leave
+from myriad.patience import Head, PacedSocket
 from myriad.settings import load_settings
 
 
@@ -17,6 +19,22 @@ class FrontEndWorker(ThreadWorker):
     stock class stops accepting too, but goes on listening, so that whoever comes
     while the last requests end is queued and then cut off instead of refused.
     """
+
+    def handle(self, conn: TConn) -> Any:
+        """A request, once its headers have come: until then it costs no thread, and not for ever.
+
+        The stock class waits like this for the first byte only: 64 clients with half a
+        header each would keep everybody else out.
+        """
+        if not _is_read_ahead(conn):
+            head: Head = vars(conn).setdefault("head", Head())
+            if not head.is_whole(conn.sock):
+                return False if head.is_overdue else _DEFER
+            del conn.head
+        conn.sock.setblocking(True)
+        conn.init()
+        conn.parser.unreader.sock = PacedSocket(conn.sock)
+        return super().handle(conn)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
@@ -40,3 +58,8 @@ class FrontEndWorker(ThreadWorker):
         before = self.nr_conns
         self.accept(listener)
         return bool(self.nr_conns > before)
+
+
+def _is_read_ahead(conn: TConn) -> bool:
+    """Whether what follows was read together with the request before."""
+    return conn.parser is not None and bool(conn.parser.unreader.buf.getvalue())

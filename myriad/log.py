@@ -10,7 +10,17 @@ from myriad.log_line import as_json, hush, quote, show_error
 from myriad.settings import Settings
 
 # Libraries that tell at "info" what we tell in our own words, or not at all.
-_CHATTY = ("alembic", "amqp", "botocore", "httpx", "httpcore", "kombu", "opentelemetry", "urllib3")
+_CHATTY = (
+    "alembic",
+    "amqp",
+    "botocore",
+    "celery",
+    "httpx",
+    "httpcore",
+    "kombu",
+    "opentelemetry",
+    "urllib3",
+)
 
 
 def set_up_logging(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from myriad import errors
+from myriad.cli.reference import cli_page
 from myriad.errors import MyriadError
 from myriad.settings import Settings
 
@@ -19,8 +20,8 @@ _SETTINGS_HEAD = """\
 Every process of a farm reads these from its environment, once, when it starts; bad values are
 all reported together. Written by `make docs` from `myriad/settings.py`.
 
-The commands that talk to a running farm (`generate`, `jobs`, `cancel`, `models`) take its address
-and API key from `--url` and `--key`, or from `MYRIAD_URL` and `MYRIAD_KEY`.
+The [commands](cli.md) that talk to a running farm take its address and API key from `--url` and
+`--key`, or from `MYRIAD_URL` and `MYRIAD_KEY`.
 
 | variable | default | meaning |
 |---|---|---|
@@ -58,10 +59,11 @@ def errors_page() -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both pages into `folder`."""
+    """Write the pages into `folder`."""
     folder.mkdir(exist_ok=True)
     (folder / "settings.md").write_text(settings_page(), "utf-8")
     (folder / "errors.md").write_text(errors_page(), "utf-8")
+    (folder / "cli.md").write_text(cli_page(), "utf-8")
 
 
 def _default(field: FieldInfo) -> str:

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     max_queued: int = Field(
         10_000, ge=0, description="Most jobs of an API key that may wait; 0: no limit."
     )
+    max_batch: int = Field(1000, ge=1, le=10_000, description="Most jobs of one batch.")
     megapixel_steps_per_day: float = Field(
         0, ge=0, description="What an API key may ask for in a day (UTC); 0: no limit."
     )

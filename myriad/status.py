@@ -30,6 +30,7 @@ def job_view(
         "cache": record.cache.value,
         "queue_position": record.queue_position,
         "priority": record.priority,
+        "batch": record.batch_id,
         "metadata": record.metadata,
         "metrics": _metrics(record),
         "created_at": moment(record.created_at),

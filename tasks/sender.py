@@ -9,6 +9,7 @@ from myriad import clock
 from myriad.db.deliveries import Delivery, settle_delivery, take_deliveries
 from myriad.db.jobs import traceparent_of
 from myriad.discretion import discreet
+from myriad.errors import Unavailable
 from myriad.farm import Farm, open_farm
 from myriad.log import set_up_logging
 from myriad.settings import load_settings
@@ -68,8 +69,10 @@ class WebhookSender:
                 receipt = self._post(delivery)
                 is_well = receipt.is_well
                 self._settle(delivery, receipt)
+            except Unavailable as error:
+                # Its lease runs out, and another try is made: so with all that goes wrong here.
+                _log.warning("webhook_not_tried", id=delivery.id, error=error.message)
             except Exception:
-                # Its lease runs out, and another try is made.
                 _log.exception("webhook_not_tried", id=delivery.id, job=delivery.job_id)
             finally:
                 self._receivers.end(delivery.host, is_well=is_well)

@@ -1,5 +1,6 @@
 """One worker process: a Celery worker on the threads execution pool, around a stage runner."""
 
+import logging
 import os
 import secrets
 import signal
@@ -67,7 +68,7 @@ def serve(
 
     worker_shutting_down.connect(leave, weak=False)
     try:
-        _consume(celery, pool, who)
+        _consume(celery, farm, pool, who)
     finally:
         for part in (preemption, teller, checkpoints, heart, nudge):
             part.close()
@@ -76,7 +77,7 @@ def serve(
         raise SystemExit(departure.exit_code)
 
 
-def _consume(celery: Celery, pool: Pool, who: Claimant) -> None:
+def _consume(celery: Celery, farm: Farm, pool: Pool, who: Claimant) -> None:
     # It warns root of pickled messages; this app takes JSON alone.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = celery.Worker(
@@ -89,6 +90,8 @@ def _consume(celery: Celery, pool: Pool, who: Claimant) -> None:
         without_mingle=True,
         without_heartbeat=True,
         quiet=True,
+        # Else it sets the root logger to its own.
+        loglevel=logging.getLevelNamesMapping()[farm.settings.log_level.upper()],
     )
     worker.start()
 

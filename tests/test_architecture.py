@@ -21,7 +21,7 @@ TRACES = "myriad.otlp"  # brings OpenTelemetry in
 NEVER = {
     "web": {"torch", "diffusers", "transformers", "workers", "model", TRACES},
     "tasks.worker, tasks.janitor, tasks.sender": {"torch", "diffusers", "flask", "PIL", TRACES},
-    "myriad.client": HEAVY,
+    "myriad.client": HEAVY | {"PIL", "pydantic"},
     "myriad.cli": HEAVY,
     "myriad.up.guard": HEAVY | {"httpx", "pydantic"},
 }

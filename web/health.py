@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from apiflask import APIBlueprint
+from apiflask.schemas import FileSchema
 from flask import Response, jsonify
 from redis.exceptions import RedisError
 from sqlalchemy import select
@@ -30,6 +31,7 @@ def livez() -> Response:
 
 
 @health.get("/readyz")
+@health.doc(responses=[503])
 def readyz() -> Response:
     """Say whether a job handed in now would be drawn, and if not, what is missing."""
     farm = current_farm()
@@ -48,6 +50,8 @@ def readyz() -> Response:
 
 
 @health.get("/metrics")
+@health.output(FileSchema(type="string"), content_type="text/plain")
+@health.doc(responses=[401, 403, 429])
 @needs(Scope.METRICS)
 def metrics() -> Response:
     """Figures for Prometheus; with the scope `metrics` once the farm has API keys."""

@@ -27,6 +27,7 @@ class Inputs:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._brought: dict[str, Upload] = {}
+        self._read: dict[tuple[str, bool], str] = {}
 
     def take(self, data: bytes, field: str, *, is_mask: bool = False) -> str:
         """The digest of a picture that came with the request. Raises InvalidRequest on `field`."""
@@ -39,7 +40,11 @@ class Inputs:
         """The digest of a picture given as a data URI or as an input's id."""
         if _ID.fullmatch(text):
             return text
-        return self.take(_data_of(text, field), field, is_mask=is_mask)
+        known = self._read.get((text, is_mask))  # a batch may say the same a thousand times
+        if known is None:
+            known = self.take(_data_of(text, field), field, is_mask=is_mask)
+            self._read[text, is_mask] = known
+        return known
 
     def size_of(self, digest: str) -> tuple[int, int] | None:
         """Width and height in pixels, None for an input that is not the caller's."""

@@ -1,6 +1,7 @@
 """From a checked request to a durable job: the one way in for every door."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -46,13 +47,43 @@ def accept(
     old_key = None if rebinds_key else idempotency_key
     if old_key and (known := _replay(caller, old_key, request_digest)):
         return known
+    inputs = Inputs(caller)
+    submission = replace(
+        checked(asked, caller, inputs, parts),
+        door=door,
+        idempotency_key=idempotency_key,
+        request_hash=request_digest,
+        rebinds_key=rebinds_key,
+    )
+    inputs.keep()
+    with refusals_counted():
+        intake = submit(
+            farm.db,
+            submission,
+            idempotency_ttl_s=idempotency_ttl_s or farm.settings.idempotency_ttl_s,
+            limit=admission().limit(submission.model, asked.deadline_s),
+            allowance=allowance_of(caller),
+        )
+    structlog.contextvars.bind_contextvars(job=intake.job_id)
+    fault("after_commit_before_publish")
+    nudge_dispatch()
+    return intake
+
+
+def checked(
+    asked: JobRequest, caller: Caller, inputs: Inputs, parts: Parts | None = None
+) -> Submission:
+    """What `asked` comes to with its model; pictures it brings are in `inputs`, not yet kept.
+
+    Raises InvalidRequest naming the field.
+    """
+    farm = current_farm()
     model = farm.catalog.find(asked.model)
     farm.check_served(model)
-    inputs = Inputs(caller)
     params = _params(asked, parts or {}, model, inputs)
     if asked.webhook is not None:
         check_webhook_url(asked.webhook, farm.settings.webhook_allow)
-    submission = Submission(
+    return Submission(
         model=model,
         params=params,
         weights=fingerprints(params, model, farm.catalog) | farm.settings.labels,
@@ -64,26 +95,9 @@ def accept(
         webhook=asked.webhook,
         webhook_events_filter=tuple(EventKind(kind) for kind in asked.webhook_events_filter),
         api_key_id=caller.key_id,
-        door=door,
         traceparent=current_traceparent(),
         is_cache_shared=farm.settings.shared_cache,
-        idempotency_key=idempotency_key,
-        request_hash=request_digest,
-        rebinds_key=rebinds_key,
     )
-    inputs.keep()
-    with refusals_counted():
-        intake = submit(
-            farm.db,
-            submission,
-            idempotency_ttl_s=idempotency_ttl_s or farm.settings.idempotency_ttl_s,
-            limit=admission().limit(model, asked.deadline_s),
-            allowance=allowance_of(caller),
-        )
-    structlog.contextvars.bind_contextvars(job=intake.job_id)
-    fault("after_commit_before_publish")
-    nudge_dispatch()
-    return intake
 
 
 def _replay(caller: Caller, key: str, digest: str) -> Intake | None:

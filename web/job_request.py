@@ -36,7 +36,8 @@ def _plain(text: str) -> str:
     return text
 
 
-def _few(value: object) -> object:
+def few(value: object) -> object:
+    """Refuse a list or object of more entries than labels may be."""
     # Counted before each entry is looked at: a huge object must not cost seconds.
     if isinstance(value, dict | list) and len(value) > MAX_LABELS:
         raise ValueError(f"must not have more than {MAX_LABELS} entries")
@@ -117,10 +118,10 @@ class JobRequest(StrictModel):
     )
     mask: Picture | None = None
     controlnets: Annotated[
-        list[ControlNetRequest] | None, Field(max_length=MAX_CONTROLNETS), BeforeValidator(_few)
+        list[ControlNetRequest] | None, Field(max_length=MAX_CONTROLNETS), BeforeValidator(few)
     ] = None
     loras: Annotated[
-        list[LoraRequest] | None, Field(max_length=MAX_LORAS), BeforeValidator(_few)
+        list[LoraRequest] | None, Field(max_length=MAX_LORAS), BeforeValidator(few)
     ] = None
     refiner: RefinerRequest | None = None
     num_frames: int | None = Field(None, ge=1, description="More than one: a video.")
@@ -131,14 +132,14 @@ class JobRequest(StrictModel):
     cache: bool = Field(True, description="False: a fresh run, whatever was drawn before.")
     webhook: str | None = Field(None, max_length=2048, description="Told what becomes of the job.")
     webhook_events_filter: Annotated[
-        list[Kind], Field(min_length=1, max_length=3), BeforeValidator(_few)
+        list[Kind], Field(min_length=1, max_length=3), BeforeValidator(few)
     ] = Field(["start", "output", "completed"])
     deadline_s: float | None = Field(
         None, gt=0, le=MAX_DEADLINE_S, description="Give up if it has not ended by then."
     )
     priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
     metadata: Annotated[
-        dict[Label, LabelText], Field(max_length=MAX_LABELS), BeforeValidator(_few)
+        dict[Label, LabelText], Field(max_length=MAX_LABELS), BeforeValidator(few)
     ] = Field({}, description="Labels of your own, given back with the job.")
 
     def params(self) -> dict[str, Any]:

@@ -4,14 +4,17 @@ import json
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from flask import Request, current_app
+from werkzeug.datastructures import Authorization
 
 from myriad.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from web.body_stream import BodyStream
 
 MULTIPART = "multipart/form-data"
 UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
@@ -23,7 +26,7 @@ _PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
 # Pictures within JSON. Long enough that millions of short ones cannot pass for pictures.
 _DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}+"')
 _BASE64 = re.compile(rb'"(?:data:image/[A-Za-z0-9+/=;,]{64,}+|[A-Za-z0-9+/]{4096,}+={0,2})"')
-
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _TAKES_UPLOADS, _TAKES_BASE64 = "takes_uploads", "takes_base64"
@@ -53,6 +56,19 @@ class StrictRequest(Request):
     """Refuses what lenient readers disagree on: other content types, repeated names, NaN,
     bytes that are not UTF-8, lone surrogates, nesting beyond Python's stack.
     """
+
+    def __init__(self, environ: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        environ["wsgi.input"] = BodyStream(environ["wsgi.input"])
+        super().__init__(environ, *args, **kwargs)
+        # Werkzeug expects what the RFC allows; clients send raw bytes of any encoding.
+        self.query_string = _BEYOND_ASCII.sub(_percent_encoded, self.query_string)
+
+    @property
+    def authorization(self) -> Authorization | None:
+        """As ever; None also for a header with letters that Werkzeug fails over."""
+        with suppress(ValueError):
+            return super().authorization
+        return None
 
     @property
     def max_content_length(self) -> int | None:
@@ -158,6 +174,10 @@ def _parse(body: bytes) -> JsonBody:
         raise InvalidRequest("the body is not valid UTF-8 text") from None
     except ValueError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+
+
+def _percent_encoded(byte: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % byte[0][0]
 
 
 def _refuse_constant(name: str) -> None:

@@ -22,6 +22,11 @@ _UNSAFE: Final = {
     **dict.fromkeys((".bin", ".ckpt", ".pkl", ".pickle", ".pt", ".pth"), "a pickle"),
     **dict.fromkeys((".py", ".so", ".dll", ".dylib"), "code"),
 }
+_SIGNS_OF_CODE: Final = {
+    '"auto_map": ': "an auto_map",
+    '"custom_pipeline": "': "a custom_pipeline",
+    '"trust_remote_code": true': "trust_remote_code",
+}
 # The plain weights of a component, whole or in shards, not its fp16 or EMA variants.
 _WEIGHTS: Final = ("model", "diffusion_pytorch_model")
 
@@ -120,7 +125,7 @@ def _check_index(model: Model, path: Path, pipeline: str) -> None:
         index = json.loads(path.read_text("utf-8"))
         found = index["_class_name"]
         libraries = {value[0] for value in index.values() if isinstance(value, list)}
-    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise ModelNotLoadable(
             f"model {model.name}: its folder has no {_INDEX} that can be read"
         ) from error
@@ -146,9 +151,10 @@ def check_file(entry: Weights, file: Path) -> None:
             f"{called(entry)}: {file.name} in folder {file.parent.name} is {kind};"
             " only safetensors weights are loaded. Remove it or use a folder without it"
         )
-    if file.name.endswith("config.json") and _asks_for_code(file):
+    is_config = file.name.endswith(("config.json", _INDEX))
+    if is_config and (asked := _asks_for_code(file)):
         raise ModelNotLoadable(
-            f"{called(entry)}: {file.parent.name}/{file.name} has an auto_map: it asks to run"
+            f"{called(entry)}: {file.parent.name}/{file.name} has {asked}: it asks to run"
             " the model's own code, which is never done"
         )
 
@@ -158,12 +164,14 @@ def called(entry: Weights) -> str:
     return f"{type(entry).__name__.lower()} {entry.name}"
 
 
-def _asks_for_code(config: Path) -> bool:
+def _asks_for_code(config: Path) -> str:
+    """What in it asks to run code, in words; empty: nothing."""
     try:
         values = json.loads(config.read_text("utf-8"))
-    except ValueError:
-        return False  # loading it will fail, and say why
-    return '"auto_map"' in json.dumps(values)  # written anew: no escapes to hide behind
+        text = json.dumps(values)  # written anew: no escapes to hide behind
+    except (ValueError, RecursionError):
+        return ""  # loading it will fail, and say why
+    return next((said for sign, said in _SIGNS_OF_CODE.items() if sign in text), "")
 
 
 def _is_plain_weights(file: Path) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Text, cast, delete, select, union, update
 from sqlalchemy.orm import Session
 
+from myriad import clock
 from myriad.artifact import checkpoint_of
+from myriad.db.batch_end import end_batch
 from myriad.db.cancel import hand_over
 from myriad.db.database import Database
 from myriad.db.jobs import visible
@@ -50,7 +52,10 @@ def delete_job(db: Database, job_id: str, *, scope: str | None) -> Remains:
         if job.state in LIVE:
             hand_over(session, job)
         owner, digests = job.api_key_id, _DIGEST.findall(json.dumps(job.params))
+        batch_id = job.batch_id
         remains = remove_jobs(session, [job])
+        if batch_id is not None:
+            end_batch(session, batch_id, clock.now())
         _forget_inputs(session, owner, digests)
         return remains
 

@@ -11,7 +11,6 @@ from myriad.db.database import Database
 from myriad.db.host_share import Room, due_deliveries
 from myriad.db.tables import WebhookDeliveryRow
 from myriad.fault import fault
-from myriad.job import EventKind
 from myriad.webhook import Receipt
 
 _ERROR_CHARS = 500
@@ -19,11 +18,15 @@ _ERROR_CHARS = 500
 
 @dataclass(frozen=True)
 class Delivery:
-    """One try at telling one address of one event; `tries` counts this one."""
+    """One try at telling one address of one event; `tries` counts this one.
+
+    Of a job, `kind` is the event's; of a batch, `myriad.db.outbox.BATCH`.
+    """
 
     id: str
     job_id: str
-    kind: EventKind
+    batch_id: str | None
+    kind: str
     sequence: int
     url: str
     host: str
@@ -80,9 +83,10 @@ def settle_delivery(
 
 
 def _pending_of(delivery: Delivery) -> Update:
-    """A receiver that said 410 wants nothing more of this job."""
+    """A receiver that said 410 wants nothing more of this job, or of this batch."""
     return update(WebhookDeliveryRow).where(
         WebhookDeliveryRow.job_id == delivery.job_id,
+        WebhookDeliveryRow.batch_id.is_not_distinct_from(delivery.batch_id),
         WebhookDeliveryRow.url == delivery.url,
         WebhookDeliveryRow.state == "pending",
     )
@@ -92,7 +96,8 @@ def _delivery(row: WebhookDeliveryRow) -> Delivery:
     return Delivery(
         id=row.id,
         job_id=row.job_id,
-        kind=EventKind(row.kind),
+        batch_id=row.batch_id,
+        kind=row.kind,
         sequence=row.sequence,
         url=row.url,
         host=row.host or "",

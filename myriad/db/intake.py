@@ -1,8 +1,10 @@
 """From submission to row: idempotency, result cache, single flight, insert; one transaction."""
 
 import secrets
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +24,7 @@ from myriad.job import CacheOutcome, EventKind, JobState, Stage
 from myriad.submission import Submission
 
 _RACES = 5
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,15 @@ def submit(
     DatabaseUnavailable.
     """
     ttl = timedelta(seconds=idempotency_ttl_s)
+    return until_alone(db, lambda session: _submit(session, submission, ttl, limit, allowance))
+
+
+def until_alone(db: Database, make: Callable[[Session], _Made]) -> _Made:
+    """Run `make` in a transaction, again if another made the same meanwhile. Raises Conflict."""
     for _ in range(_RACES):
         try:
             with db.write() as session:
-                return _submit(session, submission, ttl, limit, allowance)
+                return make(session)
         except IntegrityError:
             continue
     raise Conflict("too many identical requests at this moment; try again")
@@ -65,22 +73,39 @@ def _submit(
     allowance: Allowance,
 ) -> Intake:
     now = clock.now()
-    if replay := _replay(session, submission):
+    if replay := replay_of(session, submission):
         return Intake(replay, is_replay=True)
-    job = _new_row(submission, now)
-    if not (submission.use_cache and _spare(session, submission, job, now)):
-        if limit is not None:
-            limit.check(session, job)
-        job.flight_key = submission.flight_key if _is_shareable(submission) else None
-        session.add(job)
-        session.flush()
+    job = add_job(session, submission, limit, now)
+    session.flush()
     use_inputs(session, submission.params.input_digests, scope=submission.scope)
     if submission.idempotency_key:
         if submission.rebinds_key:
             unbind(session, scope=submission.scope, key=submission.idempotency_key)
-        bind(session, _binding(submission, job.id, now, ttl), now)
-    charge(session, job, submission.scope, allowance)
+        bind(session, binding(submission, job.id, now, ttl), now)
+    charge(session, [job], submission.scope, allowance)
     return Intake(job.id)
+
+
+def add_job(
+    session: Session,
+    submission: Submission,
+    limit: Limit | None,
+    at: datetime,
+    known: Collection[str] | None = None,
+) -> JobRow:
+    """The submission's new job, in the session though perhaps not yet in SQL.
+
+    It is answered from the cache, joins a run in flight, or waits for one of its own.
+    If `known` has no flight key of it there is nothing to answer it from, so nobody looks.
+    """
+    job = _new_row(submission, at)
+    may_be_known = known is None or submission.flight_key in known
+    if not (submission.use_cache and may_be_known and _spare(session, submission, job, at)):
+        if limit is not None:
+            limit.check(session, job)
+        job.flight_key = submission.flight_key if _is_shareable(submission) else None
+        session.add(job)
+    return job
 
 
 def _is_shareable(submission: Submission) -> bool:
@@ -103,7 +128,8 @@ def _spare(session: Session, submission: Submission, job: JobRow, now: datetime)
     return bool(source or leader)
 
 
-def _replay(session: Session, submission: Submission) -> str | None:
+def replay_of(session: Session, submission: Submission) -> str | None:
+    """The job that the submission's idempotency key made before, if it did."""
     if not submission.idempotency_key or submission.rebinds_key:
         return None
     return bound_job(
@@ -214,9 +240,10 @@ def _deadline(submission: Submission, now: datetime) -> datetime | None:
     return None if seconds is None else now + timedelta(seconds=seconds)
 
 
-def _binding(
+def binding(
     submission: Submission, job_id: str, now: datetime, ttl: timedelta
 ) -> IdempotencyKeyRow:
+    """What leads from the submission's idempotency key to its job."""
     return IdempotencyKeyRow(
         scope=submission.scope,
         key=submission.idempotency_key,

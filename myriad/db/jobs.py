@@ -1,24 +1,18 @@
 """Looking at jobs: one, or a page of them, as records."""
 
-import base64
-import binascii
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
+from myriad.db.cursor import read_cursor, write_cursor
 from myriad.db.database import Database
 from myriad.db.tables import ImageRow, JobRow, StageRunRow
-from myriad.errors import InvalidRequest, NotFound
+from myriad.errors import NotFound
 from myriad.job import CacheOutcome, JobState, Stage
 from myriad.record import ImageRecord, JobPage, JobRecord
-
-_ID = re.compile("[0-9a-f]{32}")
 
 
 def find_job(db: Database, job_id: str, *, scope: str | None) -> JobRecord:
@@ -40,6 +34,7 @@ def list_jobs(
     state: JobState | None = None,
     model: str | None = None,
     door: str | None = None,
+    batch: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> JobPage:
@@ -51,15 +46,17 @@ def list_jobs(
         query = query.where(JobRow.model == model)
     if door:
         query = query.where(JobRow.door == door)
+    if batch:
+        query = query.where(JobRow.batch_id == batch)
     if cursor:
-        query = query.where(tuple_(JobRow.created_at, JobRow.id) < _read_cursor(cursor))
+        query = query.where(tuple_(JobRow.created_at, JobRow.id) < read_cursor(cursor))
     query = query.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit + 1)
     with db.read() as session:
         rows = session.scalars(query).all()
         page = rows[:limit]
         return JobPage(
             jobs=tuple(_records(session, page)),
-            cursor=_cursor(page[-1]) if len(rows) > limit else None,
+            cursor=write_cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None,
         )
 
 
@@ -149,23 +146,6 @@ def _queue_position(session: Session, job: JobRow) -> int | None:
         or_(JobRow.priority > work.priority, and_(JobRow.priority == work.priority, earlier)),
     )
     return session.scalar(ahead) or 0
-
-
-def _cursor(job: JobRow) -> str:
-    text = f"{job.created_at.isoformat()} {job.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _read_cursor(cursor: str) -> Any:
-    try:
-        moment, job_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").split()
-        at = datetime.fromisoformat(moment).astimezone(UTC)
-        if not _ID.fullmatch(job_id):
-            raise ValueError("no job's id")
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise InvalidRequest("is not a cursor of this list", field="cursor") from error
-    else:
-        return (at, job_id)
 
 
 def _record(job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float]) -> JobRecord:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from myriad.db.batch_end import end_batches
 from myriad.db.outbox import record_event
 from myriad.db.tables import LIVE, ImageRow, JobRow, StageRunRow
 from myriad.errors import DeadlineExceeded, MyriadError
@@ -14,22 +15,26 @@ from myriad.job import EventKind, JobState, Stage
 
 def succeed(session: Session, job: JobRow, images: Sequence[ImageRow], at: datetime) -> None:
     """End the job and every job that joined it with these pictures (rows without a job yet)."""
-    for ending in (job, *followers(session, job)):
+    all_ending = (job, *followers(session, job))
+    for ending in all_ending:
         _end(ending, JobState.SUCCEEDED, at)
         ending.stage, ending.notes = Stage.DECODE.value, job.notes
         session.add_all(copy_image(image, ending.id) for image in images)
         session.flush()
         record_event(session, ending, EventKind.OUTPUT, at)
         record_event(session, ending, EventKind.COMPLETED, at)
+    end_batches(session, all_ending, at)
 
 
 def fail(session: Session, job: JobRow, error: MyriadError, at: datetime) -> None:
     """End the job and those that joined it: the same run would fail them the same way."""
-    for ending in (job, *followers(session, job)):
+    all_ending = (job, *followers(session, job))
+    for ending in all_ending:
         _end(ending, JobState.FAILED, at)
         ending.notes = job.notes
         keep_error(ending, error)
         record_event(session, ending, EventKind.COMPLETED, at)
+    end_batches(session, all_ending, at)
 
 
 def cancel(session: Session, job: JobRow, at: datetime) -> None:
@@ -77,6 +82,7 @@ def _end_alone(session: Session, job: JobRow, how: str, at: datetime) -> None:
     )
     session.flush()
     record_event(session, job, EventKind.COMPLETED, at)
+    end_batches(session, [job], at)
 
 
 def _end(job: JobRow, state: JobState, at: datetime) -> None:

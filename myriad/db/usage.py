@@ -1,5 +1,6 @@
 """What each caller has asked for today, and whether one job more is within its limits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -38,32 +39,39 @@ class Usage:
     cost: float
 
 
-def charge(session: Session, job: JobRow, scope: str, allowance: Allowance) -> None:
-    """Add the job, which is in the session, to its caller's use of the day.
+def charge(session: Session, jobs: Sequence[JobRow], scope: str, allowance: Allowance) -> None:
+    """Add new jobs of one caller, which are in the session, to its use of the day.
 
     An answer from the cache and a shared run cost nothing of the budget and are never
     refused. Whatever is asked for stays charged, also if it fails or is canceled.
 
     The caller's row is locked until the transaction ends, so the next create of the same
-    caller sees this job: limits hold exactly, however many come at once. It is the last
+    caller sees these jobs: limits hold exactly, however many come at once. It is the last
     thing a create does, so that they wait for each other's commit and no more. Raises
     QuotaExceeded and TooManyJobs.
     """
-    needs_run = job.cache == CacheOutcome.MISS.value
-    used = _add(session, scope, job.created_at, job.cost if needs_run else 0.0)
-    if not needs_run:
+    runs = [job for job in jobs if job.cache == CacheOutcome.MISS.value]
+    cost, at = sum(job.cost for job in runs), jobs[0].created_at
+    used = _add(session, scope, at, len(jobs), cost)
+    if not runs:
         return
     most = allowance.megapixel_steps_per_day
     if most and used > most:
         raise QuotaExceeded(
-            f"the job takes {job.cost:.3g} megapixel-steps, and of today's {most:.6g} there are"
-            f" {max(most - used + job.cost, 0.0):.3g} left",
-            retry_after_s=_until_midnight_s(job.created_at),
+            f"{_said(jobs)} {cost:.3g} megapixel-steps, and of today's {most:.6g} there are"
+            f" {max(most - used + cost, 0.0):.3g} left",
+            retry_after_s=_until_midnight_s(at),
         )
-    if allowance.max_queued and _queued(session, job, allowance.max_queued) > allowance.max_queued:
-        raise TooManyJobs(
-            f"{allowance.max_queued} of your jobs wait already", retry_after_s=_QUEUE_PAUSE_S
-        )
+    _check_waiting(session, jobs, runs[0], allowance.max_queued)
+
+
+def _check_waiting(session: Session, jobs: Sequence[JobRow], run: JobRow, most: int) -> None:
+    if not most or _queued(session, run, most) <= most:
+        return
+    told = f"{most} of your jobs wait already"
+    if len(jobs) > 1:
+        told = f"with these {len(jobs)}, more than {most} of your jobs would wait"
+    raise TooManyJobs(told, retry_after_s=_QUEUE_PAUSE_S)
 
 
 def usage_of_day(db: Database, day: date | None = None) -> list[Usage]:
@@ -76,20 +84,29 @@ def usage_of_day(db: Database, day: date | None = None) -> list[Usage]:
         ]
 
 
-def _add(session: Session, scope: str, at: datetime, cost: float) -> float:
+def _said(jobs: Sequence[JobRow]) -> str:
+    return "the job takes" if len(jobs) == 1 else f"the {len(jobs)} jobs take"
+
+
+def _add(session: Session, scope: str, at: datetime, jobs: int, cost: float) -> float:
     """Megapixel-steps of the day, with these."""
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     insert = sqlite_insert if is_sqlite else postgresql_insert
-    first = insert(UsageRow).values(scope=scope, day=at.astimezone(UTC).date(), jobs=1, cost=cost)
+    first = insert(UsageRow).values(
+        scope=scope, day=at.astimezone(UTC).date(), jobs=jobs, cost=cost
+    )
     added = first.on_conflict_do_update(
         index_elements=[UsageRow.scope, UsageRow.day],
-        set_={"jobs": UsageRow.jobs + 1, "cost": UsageRow.cost + first.excluded.cost},
+        set_={
+            "jobs": UsageRow.jobs + first.excluded.jobs,
+            "cost": UsageRow.cost + first.excluded.cost,
+        },
     )
     return session.execute(added.returning(UsageRow.cost)).scalar_one()
 
 
 def _queued(session: Session, job: JobRow, most: int) -> int:
-    """Waiting jobs of the job's caller, itself among them; counts to one more than `most`."""
+    """Waiting jobs of the job's caller, the new ones among them; at most one more than `most`."""
     waiting = (
         select(JobRow.id)
         .where(JobRow.api_key_id == job.api_key_id, JobRow.state == JobState.QUEUED.value)

@@ -3,9 +3,9 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.chaos.plan import plan
 from tests.chaos.run import Run
 from tests.chaos.services import Postgres
 from tests.chaos.world import S3_CREDENTIALS, clear_folder, make_world
+from tests.processes import wait_until
 from tests.web.server import free_port
 
 _SECONDS_PER_FAULT = 3.0
@@ -90,12 +91,17 @@ def _s3_server(storage: str) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(3)
     try:
+        wait_until(lambda: _is_open(port), what="an S3 server")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.kill()
         server.wait()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ def _write_history(folder: Path) -> None:
         history.tell("seen", job=job, status="queued", asked_at=0)
         history.tell("seen", job=job, status="running", asked_at=0)
     history.tell("seen", job=GOOD, status="succeeded", asked_at=0)
+    history.tell("clock", offset_s=3600.0)
+    history.tell("clock", offset_s=0.0)
     for _ in range(3):
         history.tell("death", name="worker-1", pid=1)
     sha256 = expected_sha256("a red circle", 4, 7)
@@ -70,7 +72,6 @@ def _receipt(answered: int) -> dict[str, Any]:
         "body": body,
         "answered": answered,
         "is_verified": False,
-        "clock_off_s": 3600.0,
     }
 
 

@@ -9,7 +9,6 @@ from threading import Lock
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.chaos.clock_file import ClockFile
 from tests.chaos.history import History
 from tests.chaos.quiet_server import QuietHandler, QuietServer
 
@@ -24,14 +23,13 @@ class Receiver:
         self,
         log: Path,
         secret: str,
-        clock: ClockFile,
         *,
         seed: int,
         hang_s: float,
         most_failures: int,
     ) -> None:
         self._log, self._webhook = History(log), Webhook(secret)
-        self._clock, self._hang_s, self._most_failures = clock, hang_s, most_failures
+        self._hang_s, self._most_failures = hang_s, most_failures
         self._dice, self._lock = random.Random(seed), Lock()
         self._to_fail: dict[str, int] = {}
         receiver = self
@@ -57,7 +55,6 @@ class Receiver:
             body=body,
             answered=how,
             is_verified=self._verify(body, headers),
-            clock_off_s=self._clock.offset_s,
         )
         if how == "reset":
             handler.connection.shutdown(socket.SHUT_RDWR)

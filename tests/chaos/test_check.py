@@ -150,7 +150,7 @@ def _forge_a_signature(evidence: Evidence) -> None:
 
 
 def _sign_too_late(evidence: Evidence) -> None:
-    evidence.receipts[0]["clock_off_s"] = 0.0
+    evidence.history[:] = [line for line in evidence.history if line["what"] != "clock"]
 
 
 Forge = Callable[[Evidence], None]

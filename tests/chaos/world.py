@@ -81,7 +81,6 @@ def make_world(
         receiver = Receiver(
             folder / "receiver.jsonl",
             SECRET,
-            clock,
             seed=seed,
             hang_s=_WEBHOOK_TIMEOUT_S + 1,
             most_failures=most_failures,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook
+from werkzeug.routing import Rule
 
 from myriad import clock
 from myriad.cli.commands import PLACES
@@ -15,28 +16,47 @@ from myriad.settings import Settings
 from myriad.webhook import sign
 from tests.processes import ROOT
 from web import create_app
+from web.doors import DOORS
+from web.doors.door import Door
 from web.farm import close_farm
 from web.job_request import JobRequest
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 API = (ROOT / "docs" / "api.md").read_text("utf-8")
+DOORS_PAGE = (ROOT / "docs" / "doors.md").read_text("utf-8")
 
 
-def test_every_route_is_in_the_api_page(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
+    """Every route of the front end."""
+    tmp_path = tmp_path_factory.mktemp("pages")
     catalog = tmp_path / "catalog.toml"
     catalog.write_text('[[model]]\nname = "m"\nfamily = "sd"\nsource = "a/b"\nrevision = "r"\n')
     settings = Settings(home=tmp_path, catalog=catalog)
     upgrade(settings.database)
     app = create_app(settings)
+    close_farm(app)
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+
+
+def test_every_route_of_ours_is_in_the_api_page(rules: list[Rule]) -> None:
+    theirs = {door.name for door in DOORS}
     routes = {
         f"{method} {_readable(rule.rule)}"
-        for rule in app.url_map.iter_rules()
+        for rule in rules
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint != "static"
+        if rule.endpoint.partition(".")[0] not in theirs
     }
-    close_farm(app)
-    named = set(re.findall(r"`((?:GET|POST) /[^`?]*)`", API))
+    named = set(re.findall(r"`((?:GET|POST|DELETE) /[^`?]*)`", API))
     assert routes == named
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_every_door_is_in_the_page_of_doors(door: Door, rules: list[Rule]) -> None:
+    own = [rule for rule in rules if rule.endpoint.startswith(f"{door.name}.")]
+    first = {_readable(rule.rule).split("{")[0].rstrip("/") for rule in own}
+    assert first
+    assert any(path in DOORS_PAGE for path in first)
 
 
 def test_every_field_of_a_request_is_in_the_api_page() -> None:

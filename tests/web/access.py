@@ -20,7 +20,7 @@ class Kind(Enum):
 
     PUBLIC = "the same for everybody, or for whoever holds a signed link"
     PLAIN = "for every key of the scope; what it shows is the caller's own"
-    OWNED = "one job, its owner's: to others as if there were none"
+    OWNED = "one job or batch, its owner's: to others as if there were none"
     METRICS = "for the scope `metrics`"
     ADMIN = "for the scope `admin`"
 
@@ -31,11 +31,14 @@ class Access:
 
     kind: Kind
     sent: Mapping[str, Any] = field(default_factory=dict)
+    is_of_batch: bool = False
+    """Whether the id in the rule is a batch's."""
 
 
 _PUBLIC = Access(Kind.PUBLIC)
 _PLAIN = Access(Kind.PLAIN)
 _OWNED = Access(Kind.OWNED)
+_OWNED_BATCH = Access(Kind.OWNED, is_of_batch=True)
 
 TABLE: Mapping[str, Access] = {
     "GET /static/<path:filename>": _PUBLIC,
@@ -57,6 +60,10 @@ TABLE: Mapping[str, Access] = {
     "GET /api/v1/jobs/<job:job_id>/preview": _OWNED,
     "POST /api/v1/jobs/<job:job_id>/cancel": _OWNED,
     "DELETE /api/v1/jobs/<job:job_id>": _OWNED,
+    "GET /api/v1/batches": _PLAIN,
+    "POST /api/v1/batches": Access(Kind.PLAIN, {"json": {"jobs": [{"prompt": "x"}]}}),
+    "GET /api/v1/batches/<job:batch_id>": _OWNED_BATCH,
+    "POST /api/v1/batches/<job:batch_id>/cancel": _OWNED_BATCH,
     "GET /": _PLAIN,
     "POST /": Access(Kind.PLAIN, {"data": {"prompt": "x"}}),
     "GET /gallery": _PLAIN,

@@ -5,6 +5,7 @@ import re
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from myriad.db.batches import find_batch
 from myriad.db.jobs import find_job
 from myriad.farm import Farm
 from myriad.job import JobState, Stage
@@ -16,6 +17,7 @@ NOWHERE = "0" * 32
 """The id of no job."""
 
 _NEW_JOB = Access(Kind.PLAIN, {"json": {**JOB, "cache": False}})
+_NEW_BATCH = Access(Kind.PLAIN, {"json": {"jobs": [JOB], "metadata": JOB["metadata"]}})
 
 
 class Asker:
@@ -53,5 +55,18 @@ class Asker:
         self.farm.signals.set_preview(job_id, b"jpeg")
         return str(job_id)
 
-    def is_untouched(self, job_id: str) -> bool:
+    def new_batch(self) -> str:
+        """A batch of the owner's."""
+        return str(self.ask("owner", "POST /api/v1/batches", _NEW_BATCH).json["id"])
+
+    def new(self, access: Access) -> str:
+        """The id of something that the rule could be asked for."""
+        return self.new_batch() if access.is_of_batch else self.new_job()
+
+    def is_untouched(self, access: Access, found_id: str) -> bool:
+        if access.is_of_batch:
+            return find_batch(self.farm.db, found_id, scope=None).canceled_at is None
+        return self.is_job_untouched(found_id)
+
+    def is_job_untouched(self, job_id: str) -> bool:
         return find_job(self.farm.db, job_id, scope=None).state is JobState.RUNNING

@@ -117,8 +117,9 @@ def test_every_rule_is_in_the_table(app: FrontEnd) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line, each in TABLE.items() if each.kind is Kind.OWNED])
-def test_a_job_is_its_owner_s(asker: Asker, line: str) -> None:
-    access, job_id = TABLE[line], asker.new_job()
+def test_a_job_or_batch_is_its_owner_s(asker: Asker, line: str) -> None:
+    access = TABLE[line]
+    job_id = asker.new(access)
     missing = asker.ask("other", line, access)
     assert missing.status_code == 404
     other = asker.ask("other", line, access, job_id)
@@ -130,9 +131,9 @@ def test_a_job_is_its_owner_s(asker: Asker, line: str) -> None:
         gone, nowhere = (asker.ask(caller, line, access, each) for each in (job_id, NOWHERE))
         assert told(gone, job_id) == told(nowhere, NOWHERE)
         assert gone.status_code in (401, 303)
-    assert asker.is_untouched(job_id)
+    assert asker.is_untouched(access, job_id)
     for caller in ("owner", "admin"):
-        assert asker.ask(caller, line, access, asker.new_job()).status_code in (200, 204, 303)
+        assert asker.ask(caller, line, access, asker.new(access)).status_code in (200, 204, 303)
 
 
 @pytest.mark.parametrize("line", [line for line, each in TABLE.items() if each.kind is Kind.PLAIN])
@@ -197,7 +198,7 @@ def test_doors_answer_to_another_s_id_as_to_none(app: FrontEnd, asker: Asker) ->
         for spell in SPELLINGS:
             ask = partial(asker.ask, "other", line, _NOTHING)
             assert told(ask(spell(job_id)), job_id) == told(ask(spell(NOWHERE)), NOWHERE), line
-        assert asker.is_untouched(job_id), line
+        assert asker.is_job_untouched(job_id), line
 
 
 def test_lists_show_one_s_own_and_an_admin_all(asker: Asker) -> None:

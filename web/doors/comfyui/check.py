@@ -88,7 +88,10 @@ def _converted(name: str, value: Any, kind: str) -> Any:
     try:
         if isinstance(value, dict) or value is None:
             raise ValueError("it is neither text nor a number")
-        return wanted(value)
+        number = wanted(value)
+        if number != number:
+            raise ValueError("NaN is no number")  # it would pass for one within all limits
+        return number
     except (ValueError, OverflowError) as error:
         message = f"Failed to convert an input value to a {kind} value"
         details = f"{name}, {str(value)[:_SHOWN]}, {str(error)[:_SHOWN]}"

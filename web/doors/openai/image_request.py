@@ -29,7 +29,10 @@ _EXTRAS = ("negative_prompt", "num_inference_steps", "guidance_scale", "schedule
 
 def _list_of_text(value: object) -> object:
     """In a form a list comes as its JSON."""
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 class ImageRequest(BaseModel):
