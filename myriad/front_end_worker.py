@@ -5,7 +5,7 @@ from threading import Timer
 from types import FrameType
 from typing import Any
 
-from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker  # type: ignore[attr-defined]
 
 from myriad.leaving import leave
 from myriad.patience import Head, PacedSocket
@@ -26,15 +26,25 @@ class FrontEndWorker(ThreadWorker):
         The stock class waits like this for the first byte only: 64 clients with half a
         header each would keep everybody else out.
         """
+        if not self.alive:
+            return super().handle(conn)  # nobody would wait for it any more but this thread
         if not _is_read_ahead(conn):
             head: Head = vars(conn).setdefault("head", Head())
             if not head.is_whole(conn.sock):
                 return False if head.is_overdue else _DEFER
-            del conn.head
+            del vars(conn)["head"]
         conn.sock.setblocking(True)
         conn.init()
-        conn.parser.unreader.sock = PacedSocket(conn.sock)
+        parser: Any = conn.parser
+        parser.unreader.sock = PacedSocket(conn.sock)
         return super().handle(conn)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        """As ever; but who was made to wait just when we were told to stop is served first."""
+        if not self.alive and vars(conn).pop("head", None):
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
@@ -62,4 +72,5 @@ class FrontEndWorker(ThreadWorker):
 
 def _is_read_ahead(conn: TConn) -> bool:
     """Whether what follows was read together with the request before."""
-    return conn.parser is not None and bool(conn.parser.unreader.buf.getvalue())
+    parser: Any = conn.parser
+    return parser is not None and bool(parser.unreader.buf.getvalue())

@@ -63,6 +63,12 @@ class StrictRequest(Request):
         # Werkzeug expects what the RFC allows; clients send raw bytes of any encoding.
         self.query_string = _BEYOND_ASCII.sub(_percent_encoded, self.query_string)
 
+    def _load_form_data(self) -> None:
+        """As ever, for whoever asks for a form or its files. Raises InvalidRequest."""
+        super()._load_form_data()
+        if None in self.form or None in self.files:
+            raise InvalidRequest("a part of the body has no name")
+
     @property
     def authorization(self) -> Authorization | None:
         """As ever; None also for a header with letters that Werkzeug fails over."""

@@ -7,4 +7,4 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line."""
-    commands()
+    commands(prog_name="myriad")  # also as `python -m myriad`

@@ -8,8 +8,11 @@ from myriad.cli.group import LazyGroup
 PLACES = {
     "up": "myriad.cli.up:up",
     "generate": "myriad.cli.generate:generate",
+    "batch": "myriad.cli.batch:batch",
     "jobs": "myriad.cli.jobs:jobs",
+    "job": "myriad.cli.jobs:job",
     "cancel": "myriad.cli.jobs:cancel",
+    "delete": "myriad.cli.jobs:delete",
     "models": "myriad.cli.models:models",
     "doctor": "myriad.cli.doctor:doctor",
     "web": "myriad.cli.serve:web",
@@ -18,6 +21,7 @@ PLACES = {
     "sender": "myriad.cli.serve:sender",
     "migrate": "myriad.cli.database:migrate",
     "keys": "myriad.cli.keys:keys",
+    "completion": "myriad.cli.completion:completion",
 }
 
 

@@ -3,21 +3,23 @@
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import click
 
-from myriad.errors import ConfigError, MyriadError, RequestError
+from myriad.errors import ConfigError, MyriadError, RateLimited, RequestError, Unavailable
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+DONE, FAILED, MISUSED, AWAY, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class LazyGroup(click.Group):
     """Commands by name, each "module:attribute", imported only when asked for.
 
-    Every MyriadError and every misuse ends as one line, `error: …`, and an exit
-    code: 2 for what the caller can mend in the command or its settings, 1 for
-    all else.
+    Whatever goes wrong ends as one line, `error: …`, and an exit code: 2 for
+    what the caller can mend in the command or its settings, 3 if the farm does
+    not answer or cannot take it now, 130 after Ctrl-C, 1 for all else.
     """
 
     def __init__(self, *args: Any, places: Mapping[str, str] | None = None, **options: Any) -> None:
@@ -42,21 +44,44 @@ class LazyGroup(click.Group):
             click.echo(error.ctx.get_help() if error.ctx else "", err=True)
             code = MISUSED
         except click.ClickException as error:
-            code = _fail(error.format_message(), error.exit_code)
+            code = say(error.format_message(), error.exit_code)
         except MyriadError as error:
-            is_misuse = isinstance(error, RequestError | ConfigError)
-            code = _fail(_with_field(error), MISUSED if is_misuse else FAILED)
+            code = say_error(error)
         except OSError as error:
-            code = _fail(f"{error.filename}: {error.strerror}", FAILED)
+            code = say(system_words(error), FAILED)
         except (click.Abort, KeyboardInterrupt):
-            code = _fail("interrupted", INTERRUPTED)
+            code = say("interrupted", INTERRUPTED)
+        except Exception as error:
+            code = say(_of_ours(error), FAILED)
         sys.exit(code)
 
 
-def _with_field(error: MyriadError) -> str:
-    return f"{error.field}: {error.message}" if error.field else error.message
+def say_error(error: MyriadError) -> int:
+    """Tell the error on stderr; the exit code it stands for."""
+    culprit = f"{error.field}: " if error.field else ""
+    return say(f"{culprit}{error.message}", _code(error))
 
 
-def _fail(message: str, code: int) -> int:
+def say(message: str, code: int) -> int:
+    """Tell what is wrong on stderr; gives `code` back."""
     click.echo(f"error: {message}", err=True)
     return code
+
+
+def _code(error: MyriadError) -> int:
+    if isinstance(error, Unavailable | RateLimited):
+        return AWAY
+    return MISUSED if isinstance(error, RequestError | ConfigError) else FAILED
+
+
+def system_words(error: OSError) -> str:
+    """What the operating system has against it, and which file it is about."""
+    said = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {said}" if error.filename else said
+
+
+def _of_ours(error: Exception) -> str:
+    """A fault of this program, in one line that tells where to look for it."""
+    place = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"this is a bug of myriad: {type(error).__name__} at {where}: {error}"

@@ -1,5 +1,6 @@
 """`myriad models`."""
 
+import json
 from typing import Any
 
 import click
@@ -10,14 +11,24 @@ from myriad.cli.connection import connect, with_farm
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_farm
-def models(url: str, key: str | None) -> None:
+def models(as_json: bool, url: str, key: str | None) -> None:
     """List the models of a running farm; the first is the default."""
-    table = Table("name", "family", "size", "languages", "licence", "title", "resident", box=None)
     with connect(url, key) as client:
-        for model in client.models():
-            table.add_row(*_row(model))
-    Console(markup=False).print(table)
+        found = client.models()
+    if as_json:
+        for model in found:
+            click.echo(json.dumps(model, ensure_ascii=False))
+    else:
+        Console(markup=False).print(_table(found))
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table("name", "family", "size", "languages", "licence", "title", "resident", box=None)
+    for model in found:
+        table.add_row(*_row(model))
+    return table
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

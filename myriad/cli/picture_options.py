@@ -1,12 +1,11 @@
-"""Options of `myriad generate` that are more than one word: `NAME:SCALE`, `MODEL:FILE:SCALE`."""
+"""Options of `myriad generate` in parts: `NAME:SCALE`, `MODEL:FILE:SCALE`, `NAME=TEXT`."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import click
-
-from myriad.client import Client
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -27,10 +26,9 @@ class Scaled:
         """The API's `refiner`."""
         return {"model": self.name} | self._number("denoising_start")
 
-    def as_controlnet(self, client: Client) -> dict[str, Any]:
-        """An entry of the API's `controlnets`, its picture handed in."""
-        image = hand_in(client, self.image)
-        return {"model": self.name, "image": image} | self._number("scale")
+    def as_controlnet(self) -> dict[str, Any]:
+        """An entry of the API's `controlnets`."""
+        return {"model": self.name, "image": self.image} | self._number("scale")
 
     def _number(self, field: str) -> dict[str, float]:
         return {} if self.scale is None else {field: self.scale}
@@ -67,14 +65,39 @@ class ControlNetImage(click.ParamType[Scaled]):
         return Scaled(model, scale, PICTURE.convert(path, param, ctx))
 
 
-def hand_in(client: Client, path: Path | None) -> str | None:
-    """The id of that picture at the farm."""
-    return None if path is None else str(client.upload(path.read_bytes(), path.name)["id"])
+class Number(click.ParamType[float]):
+    """A number as JSON can say it: neither infinite nor NaN."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = _number(str(value))
+        return self.fail("must be a number", param, ctx) if number is None else number
+
+
+class Label(click.ParamType[tuple[str, str]]):
+    """`NAME=TEXT`."""
+
+    name = "name=text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, equals, text = str(value).partition("=")
+        return (name, text) if name and equals else self.fail("must be NAME=TEXT", param, ctx)
 
 
 def _split_number(text: str) -> tuple[str, float | None]:
     head, colon, tail = text.rpartition(":")
+    number = _number(tail) if colon else None
+    return (text, None) if number is None else (head, number)
+
+
+def _number(text: str) -> float | None:
     try:
-        return (head, float(tail)) if colon else (text, None)
+        number = float(text)
     except ValueError:
-        return text, None
+        return None
+    return number if isfinite(number) else None

@@ -44,11 +44,21 @@ def test_several_pictures_get_numbers(cli: CliRunner, farm_url: str, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "line", "code"),
     [
+        (["--url", "http://"], "error: Invalid value for --url: names no host", 2),
+        (["--url", "http://x:y"], "error: Invalid value for --url: ", 2),
+        (["--key", "mk_…"], "error: Invalid value for --key: is not an API key", 2),
+        (["-o", "-", "--num-images", "2"], "error: Invalid value for --output: standard out", 2),
+        (["-o", "-", "--json"], "error: --json needs standard output for itself", 2),
+        (["-o", "x.png", "--format", "webp"], "error: Invalid value for --format: is not what", 2),
+        (["--strength", "nan"], "error: Invalid value for '--strength': must be a number", 2),
+        (["--deadline", "0"], "error: deadline_s: ", 2),
+        (["--priority", "101"], "error: priority: ", 2),
+        (["--label", "made"], "error: Invalid value for '--label': must be NAME=TEXT", 2),
         (["--width", "7"], "error: width: ", 2),
         (["--model", "none"], "error: model: must be one of tiny", 2),
         (["-o", "x.gif"], "error: Invalid value for --output: must end in .png", 2),
         (["--url", "ftp://x"], "error: Invalid value for --url: must start with http", 2),
-        (["--url", "http://127.0.0.1:1"], "error: no farm answers at http://127.0.0.1:1", 1),
+        (["--url", "http://127.0.0.1:1"], "error: no farm answers at http://127.0.0.1:1", 3),
         (["-o", "/proc/x.png"], "error: /proc/x.png: ", 1),
     ],
 )
@@ -137,17 +147,43 @@ def test_jobs_lists_and_filters(cli: CliRunner, farm_url: str) -> None:
     assert re.search(rf"{job_id} +succeeded .* a \[red\] circle", table)
     lines = cli.invoke(commands, ["jobs", "--url", farm_url, "--json", "--status", "succeeded"])
     assert {json.loads(line)["status"] for line in lines.stdout.splitlines()} == {"succeeded"}
+    of_none = cli.invoke(commands, ["jobs", "--url", farm_url, "--json", "--model", "none"])
+    assert of_none.stdout == ""
 
 
 def test_cancel_says_how_the_job_stands(cli: CliRunner, farm_url: str) -> None:
     with Client(farm_url) as client:
         job_id = client.submit("to be canceled", num_inference_steps=150, cache=False)["id"]
-    assert cli.invoke(commands, ["cancel", job_id, "--url", farm_url]).stdout == "canceled\n"
+    done = cli.invoke(commands, ["cancel", job_id, "0" * 32, "--url", farm_url])
+    assert done.stdout == f"{job_id} canceled\n"
+    assert (done.stderr, done.exit_code) == (f"error: no job {'0' * 32}\n", 2)
+
+
+def test_delete_leaves_nothing(cli: CliRunner, farm_url: str) -> None:
+    with Client(farm_url) as client:
+        job_id = client.submit("to be deleted", num_inference_steps=1)["id"]
+    deleted = cli.invoke(commands, ["delete", job_id, "--url", farm_url])
+    assert deleted.stdout == f"{job_id} deleted\n"
+    gone = cli.invoke(commands, ["job", job_id, "--url", farm_url])
+    assert (gone.stderr, gone.exit_code) == (f"error: no job {job_id}\n", 2)
+
+
+def test_job_shows_one(cli: CliRunner, farm_url: str) -> None:
+    with Client(farm_url) as client:
+        job_id = client.submit("shown", seed=5, num_inference_steps=1, metadata={"for": "me"})["id"]
+        client.wait(job_id)
+    shown = cli.invoke(commands, ["job", job_id, "--url", farm_url]).stdout
+    for line in (r"status +succeeded", rf"id +{job_id}", r"seed +5", r"label for +me"):
+        assert re.search(rf"^ *{line}", shown, re.MULTILINE)
+    whole = cli.invoke(commands, ["job", job_id, "--json", "--url", farm_url]).stdout
+    assert json.loads(whole)["metadata"] == {"for": "me"}
 
 
 def test_models_are_listed(cli: CliRunner, farm_url: str) -> None:
     listed = cli.invoke(commands, ["models"], env={"MYRIAD_URL": farm_url})
     assert re.search(r"tiny +sd +512x512 +en", listed.stdout)
+    (line,) = cli.invoke(commands, ["models", "--json", "--url", farm_url]).stdout.splitlines()
+    assert json.loads(line)["name"] == "tiny"
 
 
 def test_web_without_keys_stays_on_this_machine(

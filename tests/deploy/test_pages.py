@@ -108,7 +108,7 @@ def test_settings_and_commands_are_real(page: Path) -> None:
 
 def _readable(rule: str) -> str:
     """`/jobs/<job:job_id>` as the page writes it: `/jobs/{id}`."""
-    return re.sub(r"<(?:\w+:)?(?:job_)?(\w+)>", r"{\1}", rule)
+    return re.sub(r"<(?:\w+:)?(?:job_|batch_)?(\w+)>", r"{\1}", rule)
 
 
 def _of_compose() -> set[str]:

@@ -69,6 +69,7 @@ def test_several_pictures_of_several_prompts(local: Pipeline, remote: RemotePipe
     there = remote(prompts, generator=seeded(3, 9, 4, 1), **count, **ASKED).images
     assert len(there) == 4
     assert all(map(is_same, here, there))
+    assert not is_same(there[0], there[1])
     following = remote(CIRCLE, generator=seeded(3)[0], **count, **ASKED).images
     assert is_same(following[0], here[0])
     assert is_same(following[1], local(CIRCLE, generator=seeded(4)[0], **ASKED).images[0])

@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, complete, and true under generated requests."""
 
 import re
+
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings

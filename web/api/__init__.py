@@ -1,5 +1,5 @@
 """The native API: a superset of a Replicate prediction, under /api/v1."""
 
-from web.api.routes import native
+from web.api.batches import native
 
 __all__ = ["native"]

@@ -92,6 +92,7 @@ class JobView(BaseModel):
     cache: CacheOutcome
     queue_position: int | None = Field(description="Jobs that go first; null unless queued.")
     priority: int
+    batch: str | None = Field(description="The batch it belongs to.")
     metadata: dict[str, str]
     metrics: Metrics
     created_at: Moment

@@ -74,6 +74,7 @@ def get_jobs(query: JobQuery) -> Any:
         scope=current_caller().sees,
         state=query.status,
         model=query.model,
+        batch=query.batch,
         cursor=query.cursor,
         limit=query.limit,
     )
