@@ -1,0 +1,1 @@
+"""Hostile input: malformed requests in great number, and what must never come of them."""
