@@ -54,7 +54,8 @@ def make_picture(
         width=image.width,
         height=image.height,
         seed=seed,
-        thumbnail=thumbnail(image),
+        # A picture that is small itself needs no other.
+        thumbnail=thumbnail(image) if max(image.size) > THUMBNAIL_PX else None,
     )
 
 

@@ -124,13 +124,15 @@ def test_without_a_mark_the_picture_is_untouched() -> None:
 
 @pytest.mark.parametrize("output_format", ["png", "mp4"])
 def test_the_mark_is_in_file_and_thumbnail(output_format: str) -> None:
-    frames = [Image.new("RGB", (96, 96), "blue")] * (7 if output_format == "mp4" else 1)
+    size = (96, 96) if output_format == "mp4" else (384, 384)
+    frames = [Image.new("RGB", size, "blue")] * (7 if output_format == "mp4" else 1)
     made = test_video.simple() if output_format == "mp4" else simple()
     picture = make_picture(frames, "m", made, 0, Labelling(mark="AI"))
     assert picture.thumbnail is not None
     with Image.open(io.BytesIO(picture.thumbnail)) as small:
-        assert np.asarray(small)[48:, 48:].min(axis=2).max() > 150  # white letters
-        assert np.asarray(small)[:48].min(axis=2).max() < 50
+        middle = small.height // 2
+        assert np.asarray(small)[middle:, middle:].min(axis=2).max() > 150  # white letters
+        assert np.asarray(small)[:middle].min(axis=2).max() < 50
     if output_format == "mp4":
         shown = [np.asarray(frame) for frame in test_video.decoded(picture.data)]
     else:

@@ -162,6 +162,12 @@ def test_thumbnails_are_small_webp_without_metadata(
     assert read_metadata(data) is None
 
 
+def test_a_small_picture_is_its_own_thumbnail() -> None:
+    asked = simple()
+    assert make_picture([image(256, 256)], "m", asked, 0).thumbnail is None
+    assert make_picture([image(264, 256)], "m", asked, 0).thumbnail is not None
+
+
 def read_infotext(text: str) -> tuple[str, str, dict[str, str]]:
     """Prompt, negative prompt and values, read line by line as the form is defined."""
     *lines, last = text.split("\n")
