@@ -33,7 +33,7 @@ run: setup ## Start the farm and draw PROMPT="…"; MYRIAD_PORT chooses the port
 	@$(BIN)/myriad up --prompt "$$PROMPT"
 
 test: setup ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: setup ## Lint, formatting, types and import rules
 	$(BIN)/ruff check .
