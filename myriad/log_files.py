@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +14,9 @@ class LogFiles:
 
     def __init__(self, folder: Path, keep_days: float) -> None:
         self._folder, self._keep_days = folder, keep_days
-        self._day = clock.now().date()
+        # Kept beside the logs: on a machine that is off at midnight a day ends too.
+        self._day_file = folder / ".day"
+        self._day = self._read_day()
 
     def sweep(self) -> None:
         """Put the logs aside if a day has ended; delete what was so `keep_days` ago (0: never)."""
@@ -23,11 +26,26 @@ class LogFiles:
         if today != self._day:
             for path in self._folder.glob("*.log"):
                 _put_aside(path, self._day)
-            self._day = today
+            self._write_day(today)
         oldest = (clock.now() - timedelta(days=self._keep_days)).timestamp()
         for path in self._folder.glob("*.old"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another janitor was faster
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    def _read_day(self) -> date:
+        try:
+            return date.fromisoformat(self._day_file.read_text("ascii").strip())
+        except (OSError, ValueError):
+            today = clock.now().date()
+            if self._folder.is_dir():
+                with suppress(OSError):
+                    self._write_day(today)
+            return today
+
+    def _write_day(self, day: date) -> None:
+        self._day = day
+        self._day_file.write_text(f"{day}\n", "ascii")
 
 
 def _put_aside(path: Path, day: date) -> None:
@@ -35,6 +53,7 @@ def _put_aside(path: Path, day: date) -> None:
 
     A line written between the two is lost.
     """
-    if path.stat().st_size:
-        shutil.copyfile(path, path.with_suffix(f".{day}.old"))
+    aside = path.with_suffix(f".{day}.old")
+    if path.stat().st_size and not aside.exists():
+        shutil.copyfile(path, aside)
         os.truncate(path, 0)

@@ -15,6 +15,9 @@ from myriad.status import moment
 OWNER = "myriad"
 """Whose the models are, in names of the form `owner/name`."""
 
+NAME_LABEL = "prediction_id"
+"""The label that holds the name a client gave its prediction."""
+
 _OURS_TO_THEIRS = {"num_images": "num_outputs", "strength": "prompt_strength"}
 _PICTURES = ("image", "mask")
 
@@ -37,7 +40,6 @@ def prediction_view(
     link: Callable[[ImageRecord], str],
     base_url: str,
     version: str,
-    shown_id: str | None = None,
     is_waiting: bool = False,
 ) -> dict[str, Any]:
     """The JSON body of a prediction; `fraction` is of the job's current stage.
@@ -45,9 +47,10 @@ def prediction_view(
     To a client that asked to wait and whose time is up, `is_waiting`, a running one must
     still be `starting`: whatever else it reads it takes for the end.
     """
-    path = f"{base_url.rstrip('/')}/v1/predictions/{shown_id or record.id}"
+    shown_id = record.metadata.get(NAME_LABEL, record.id)
+    path = f"{base_url.rstrip('/')}/v1/predictions/{shown_id}"
     return {
-        "id": shown_id or record.id,
+        "id": shown_id,
         "model": f"{OWNER}/{record.model}",
         "version": version,
         "status": _status(record, is_waiting),
@@ -93,6 +96,10 @@ def _input_view(record: JobRecord, base_url: str) -> dict[str, Any]:
     for name in _PICTURES:
         if name in shown:
             shown[name] = file_url(shown[name], base_url)
+    if "controlnets" in shown:
+        shown["controlnets"] = [
+            {**use, "image": file_url(use["image"], base_url)} for use in shown["controlnets"]
+        ]
     return {_OURS_TO_THEIRS.get(name, name): value for name, value in shown.items()}
 
 

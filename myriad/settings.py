@@ -173,6 +173,11 @@ class Settings(BaseSettings):
         None, description="For tests of the farm itself: file of seconds the clock is off."
     )
 
+    @field_validator("visible_mark")
+    @classmethod
+    def _has_letters(cls, text: str) -> str:
+        return text.strip()
+
     @field_validator("visible_mark_font")
     @classmethod
     def _has_the_letters(cls, font: Path | None, info: ValidationInfo) -> Path | None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from threading import Thread
 
 import structlog
@@ -11,6 +12,7 @@ from myriad.db.commit import hand_back
 from myriad.db.workers import forget_worker, mark_unfit
 from myriad.errors import MyriadError
 from myriad.farm import Farm
+from myriad.lease import Lease
 from myriad.up.process import UNFIT_EXIT
 from tasks.fitness import Fitness
 from tasks.heart import Heart
@@ -52,10 +54,15 @@ class Departure:
         time.sleep(max(0.0, deadline - time.monotonic()))
         # A step that takes minutes, a model that loads: to wait longer is to be killed, which
         # would cost each of these jobs a try. What they still do comes too late to count.
-        for control in self._heart.renewed():
-            try:
-                hand_back(self._farm.db, control.lease, notes=control.notes)
-                _log.warning("left_behind", job=control.lease.job_id)
-            except MyriadError as error:
-                _log.warning("not_handed_back", job=control.lease.job_id, error=error.message)
-        os._exit(self.exit_code)
+        try:
+            for control in self._heart.renewed():
+                self._leave_behind(control.lease, control.notes)
+        finally:
+            os._exit(self.exit_code)
+
+    def _leave_behind(self, lease: Lease, notes: Sequence[str]) -> None:
+        try:
+            hand_back(self._farm.db, lease, notes=notes)
+            _log.warning("left_behind", job=lease.job_id)
+        except MyriadError as error:
+            _log.warning("not_handed_back", job=lease.job_id, error=error.message)

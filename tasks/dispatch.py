@@ -76,7 +76,10 @@ class Dispatcher:
         shut = self._trouble.models(pool, stage)
         hints = take(limit=depth - waiting, without=shut)
         for model in self._trouble.to_probe(pool, stage):
-            hints += take(limit=1, only=model)
+            probe = take(limit=1, only=model)
+            if not probe:
+                self._trouble.not_probed(pool, stage, model)
+            hints += probe
         for hint in hints:
             fault("after_take_before_publish")
             self._publish(hint, queue)

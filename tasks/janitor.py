@@ -5,10 +5,13 @@ from time import monotonic
 
 import structlog
 
+from myriad import clock
+from myriad.db.batch_end import end_forgotten_batches
 from myriad.db.deadline import EXPIRE_BATCH, expire_overdue
 from myriad.db.due import RECLAIM_BATCH, reclaim_expired
 from myriad.db.memory import welcome_again
 from myriad.db.sweep import forget_idempotency_keys
+from myriad.errors import StorageUnavailable
 from myriad.farm import Farm, open_farm
 from myriad.log import set_up_logging
 from myriad.settings import load_settings
@@ -48,7 +51,7 @@ class Janitor:
         # By a clock that may be wrong, too much would be old.
         if monotonic() >= self._sweep_due and not any(is_wary):
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
-            if self.sweep():
+            if self._sweep_if_stored():
                 self._sweep_due = monotonic()
             self._outage_watch.note_long_work()
         return len(lost) == RECLAIM_BATCH or len(overdue) == EXPIRE_BATCH
@@ -59,9 +62,18 @@ class Janitor:
             _log.warning("leases_expired", jobs=lost)
         return lost
 
+    def _sweep_if_stored(self) -> bool:
+        try:
+            return self.sweep()
+        except StorageUnavailable as error:
+            # It tells nothing of the database, so leases are to be trusted as before.
+            _log.warning("not_swept", error=error.message)
+            return False
+
     def sweep(self) -> bool:
         """Forget what has had its day; True if there is more of it."""
         forget_idempotency_keys(self._farm.db)
+        end_forgotten_batches(self._farm.db, clock.now())
         welcome_again(self._farm.db, partial(other_pools, self._farm))
         return self._sweeper.run()
 

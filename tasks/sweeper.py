@@ -50,8 +50,12 @@ class Sweeper:
 
     def run(self) -> bool:
         """Sweep a batch; True if more is waiting. Raises Unavailable."""
-        self._logs.sweep()
+        try:
+            self._logs.sweep()
+        except OSError as error:
+            _log.warning("logs_not_put_aside", error=str(error))
         self._scrub.run()
+        storage_known_since(self._farm.db)  # told by the oldest job, before that expires
         has_more = self._expire()
         self.drop_artifacts()
         self.drop_orphans(clock.now() - ORPHAN_AGE)

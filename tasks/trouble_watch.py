@@ -46,6 +46,12 @@ class TroubleWatch:
             and self._is_first(trouble)
         ]
 
+    def not_probed(self, pool: Pool, stage: Stage, model: str) -> None:
+        """There was nothing to probe with: let the next round try. Raises RedisError."""
+        for trouble in self._of(pool, stage):
+            if trouble.model == model:
+                self._farm.redis.delete(_PROBE.format(trouble.name))
+
     def _is_first(self, trouble: Trouble) -> bool:
         redispatch_s = ceil(self._farm.settings.redispatch_s)
         return bool(self._farm.redis.set(_PROBE.format(trouble.name), 1, nx=True, ex=redispatch_s))

@@ -112,8 +112,10 @@ class StageWork:
             self._fitness.worked()
             return following
         except MyriadError as error:
-            self._mark(control, error)
-            self._fitness.failed(error, control.lease.model)
+            try:
+                self._mark(control, error)
+            finally:
+                self._fitness.failed(error, control.lease.model)
         except BaseException as error:
             _log.exception("stage_broke")
             stage = control.lease.stage

@@ -51,7 +51,7 @@ def readyz() -> Response:
 
 @health.get("/metrics")
 @health.output(FileSchema(type="string"), content_type="text/plain")
-@health.doc(responses=[401, 403, 429])
+@health.doc(responses=[401, 403, 503])
 @needs(Scope.METRICS)
 def metrics() -> Response:
     """Figures for Prometheus; with the scope `metrics` once the farm has API keys."""

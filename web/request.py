@@ -30,6 +30,7 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _TAKES_UPLOADS, _TAKES_BASE64 = "takes_uploads", "takes_base64"
+_READ_BODIES = ("json_body", "untyped_json", "pictures")
 
 
 def takes_uploads(view: _View) -> _View:
@@ -117,6 +118,12 @@ class StrictRequest(Request):
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The parsed body. Raises InvalidRequest or UnsupportedMediaType, whatever `force` says."""
         return self.json_body.value
+
+    def let_go(self) -> None:
+        """Forget what was read of the body, pictures and all. It cannot be read again."""
+        self._cached_data = b""
+        for name in _READ_BODIES:
+            self.__dict__.pop(name, None)
 
     def check_boundary(self) -> None:
         """Raise UnsupportedMediaType unless the body can be taken apart."""

@@ -110,10 +110,16 @@ def _too_many(max_pixels: int) -> str:
     return f"must not have more than {max_pixels} pixels"
 
 
+def eight_bit(image: Image.Image) -> Image.Image:
+    """The picture with 16 bits of grey cut to 8; Pillow would take all above 255 for white."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    return image
+
+
 def _flat(image: Image.Image) -> Image.Image:
     """RGB, with white where it was transparent and 16 bits cut to 8."""
-    if image.mode.startswith("I"):
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    image = eight_bit(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")

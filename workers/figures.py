@@ -50,5 +50,13 @@ def memory_of(device: torch.device) -> Memory:
         process_bytes=process_bytes,
         allocated_bytes=torch.accelerator.memory_allocated(device),
         reserved_bytes=torch.accelerator.memory_reserved(device),
-        total_bytes=torch.accelerator.get_memory_info(device)[1],
+        total_bytes=_total_bytes(device),
     )
+
+
+def _total_bytes(device: torch.device) -> int | None:
+    """None where the device cannot tell: that must not keep its worker from reporting."""
+    try:
+        return torch.accelerator.get_memory_info(device)[1]
+    except (RuntimeError, NotImplementedError):
+        return None

@@ -189,7 +189,7 @@ class Runner:
                 control.check()
                 loaded = self._library.get(lease.model)
                 control.check()
-            with loaded.in_use():
+            with loaded.in_use(), stage_errors():
                 return climb(loaded, rungs, lambda: attempt(loaded), note)
 
         return self._engine.run(call, terms_of(stage, lease, control))

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from myriad.db.database import Database
 from myriad.db.outbox import record_batch_end
 from myriad.db.tables import LIVE, BatchRow, JobRow
+
+_AT_ONCE = 200
 
 
 def end_batches(session: Session, ended: Iterable[JobRow], at: datetime) -> None:
@@ -34,6 +37,21 @@ def end_batch(session: Session, batch_id: str, at: datetime) -> None:
     last_id = session.scalar(last.order_by(JobRow.completed_at.desc(), JobRow.id).limit(1))
     if batch.webhook and last_id is not None:
         record_batch_end(session, batch, last_id, at)
+
+
+def end_forgotten_batches(db: Database, at: datetime) -> int:
+    """Complete batches whose last job was ended by a process that knows none; how many.
+
+    That is one of the release before, while both run.
+    """
+    live = exists().where(JobRow.batch_id == BatchRow.id, JobRow.state.in_(LIVE))
+    query = select(BatchRow.id).where(BatchRow.completed_at.is_(None), ~live).limit(_AT_ONCE)
+    with db.read() as session:
+        found = session.scalars(query).all()
+    for batch_id in found:
+        with db.write() as session:
+            end_batch(session, batch_id, at)
+    return len(found)
 
 
 def _has_live_jobs(session: Session, batch_id: str) -> bool:

@@ -56,8 +56,8 @@ def delete_job(db: Database, job_id: str, *, scope: str | None) -> Remains:
         remains = remove_jobs(session, [job])
         if batch_id is not None:
             end_batch(session, batch_id, clock.now())
-        _forget_inputs(session, owner, digests)
-        return remains
+    _forget_inputs(db, owner or "", digests)
+    return remains
 
 
 def remove_jobs(session: Session, jobs: Sequence[JobRow]) -> Remains:
@@ -119,7 +119,9 @@ def _artifacts(session: Session, jobs: Iterable[JobRow]) -> tuple[str, ...]:
 def _keep_batch_deliveries(session: Session, ids: Sequence[str]) -> None:
     """What is owed of a batch is filed under one of its jobs: file it under another."""
     owed = select(WebhookDeliveryRow).where(
-        WebhookDeliveryRow.job_id.in_(ids), WebhookDeliveryRow.batch_id.is_not(None)
+        WebhookDeliveryRow.job_id.in_(ids),
+        WebhookDeliveryRow.batch_id.is_not(None),
+        WebhookDeliveryRow.state == "pending",
     )
     for delivery in session.scalars(owed).all():
         taken = select(WebhookDeliveryRow.job_id).where(WebhookDeliveryRow.kind == delivery.kind)
@@ -128,15 +130,21 @@ def _keep_batch_deliveries(session: Session, ids: Sequence[str]) -> None:
             .where(JobRow.batch_id == delivery.batch_id, JobRow.id.not_in([*ids]))
             .where(JobRow.id.not_in(taken))
             .limit(1)
+            # Not one that is just being deleted as well.
+            .with_for_update(read=True, key_share=True, skip_locked=True)
         )
         delivery.job_id = heir or delivery.job_id
     session.flush()
 
 
-def _forget_inputs(session: Session, owner: str | None, digests: Iterable[str]) -> None:
-    scope = owner or ""
+def _forget_inputs(db: Database, scope: str, digests: Iterable[str]) -> None:
+    """Those that no job of the caller names any more; asked first without holding others up."""
     for digest in sorted(set(digests)):
-        # Locked before the question: a job that is just being made locks it after its own row.
-        row = session.get(InputRow, (scope, digest), with_for_update=True)
-        if row is not None and not is_named(session, scope, digest):
-            session.delete(row)
+        with db.read() as session:
+            if is_named(session, scope, digest):
+                continue
+        with db.write() as session:
+            # Locked before the question: a job that is just being made locks it after its own row.
+            row = session.get(InputRow, (scope, digest), with_for_update=True)
+            if row is not None and not is_named(session, scope, digest):
+                session.delete(row)

@@ -5,10 +5,12 @@ from collections.abc import Collection
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from myriad import clock
 from myriad.db.database import Database
 from myriad.db.tables import InputRow
+from myriad.errors import Conflict, InvalidRequest
 from myriad.record import InputRecord
 
 _RACES = 3
@@ -29,12 +31,12 @@ def keep_input(
         height=height,
         created_at=clock.now(),
     )
-    for _ in range(_RACES - 1):
+    for _ in range(_RACES):
         try:
             return _merge(db, row)
-        except IntegrityError:
-            continue  # the same picture, handed in twice at once
-    return _merge(db, row)
+        except (IntegrityError, StaleDataError):
+            continue  # the same picture, handed in or forgotten at the same moment
+    raise Conflict("this picture is handed in too often at this moment; try again")
 
 
 def find_inputs(db: Database, digests: Collection[str], *, scope: str) -> dict[str, InputRecord]:
@@ -47,10 +49,17 @@ def find_inputs(db: Database, digests: Collection[str], *, scope: str) -> dict[s
 
 
 def use_inputs(session: Session, digests: Collection[str], *, scope: str) -> None:
-    """A job of the caller names these: they are young again, and stay while it is there."""
+    """A job of the caller names these: they are young again, and stay while it is there.
+
+    Raises InvalidRequest for one that was forgotten since the request was checked.
+    """
     for digest in sorted(digests):
         is_it = (InputRow.scope == scope) & (InputRow.digest == digest)
-        session.execute(update(InputRow).where(is_it).values(used_at=clock.now()))
+        used = update(InputRow).where(is_it).values(used_at=clock.now())
+        if session.scalar(used.returning(InputRow.digest)) is None:
+            raise InvalidRequest(
+                f"the input {digest} is no longer there; hand the picture in again"
+            )
 
 
 def _merge(db: Database, row: InputRow) -> InputRecord:

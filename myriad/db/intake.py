@@ -113,10 +113,15 @@ def _is_shareable(submission: Submission) -> bool:
     return submission.use_cache and submission.deadline_s is None
 
 
+def _may_be_flagged(submission: Submission) -> bool:
+    """Whether the run of another could end blank where one with a seed of its own would not."""
+    return not submission.seed_given and submission.model.safety is not None
+
+
 def _spare(session: Session, submission: Submission, job: JobRow, now: datetime) -> bool:
     """Answer the job without a run of its own, from the cache or by joining one in flight."""
     source = _cached(session, submission)
-    may_join = source is None and _is_shareable(submission)
+    may_join = source is None and _is_shareable(submission) and not _may_be_flagged(submission)
     leader = _leader(session, submission) if may_join else None
     if source is None and leader is None:
         # A run that was just being finished held us up, and now it has an answer.

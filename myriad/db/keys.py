@@ -105,6 +105,7 @@ def rotate_key(db: Database, key_id: str, *, grace: timedelta) -> str:
     key, now = _new_secret(), clock.now()
     with db.write() as session:
         row = _row(session, key_id)
+        session.refresh(row, with_for_update=True)  # two rotations at once: both secrets count
         if (state := _api_key(row).state(now)) != "good":
             raise Conflict(f"key {key_id} is {state}")
         row.old_key_hash, row.old_expires_at = row.key_hash, now + grace

@@ -21,6 +21,7 @@ from myriad.db.tables import (
     Base,
     BatchRow,
     EventRow,
+    IdempotencyKeyRow,
     InputRow,
     JobRow,
     StageRunRow,
@@ -34,10 +35,19 @@ _FARM = "farm"  # a scope that is no API key's
 
 
 def expire_jobs(db: Database, before: datetime) -> Remains:
-    """Delete the oldest jobs that ended before that, at most `JOBS_AT_ONCE`."""
+    """Delete the oldest jobs that ended before that, at most `JOBS_AT_ONCE`.
+
+    Those of which a webhook is still owed, or that an Idempotency-Key stands for, stay.
+    """
+    is_owed = exists().where(
+        WebhookDeliveryRow.job_id == JobRow.id, WebhookDeliveryRow.state == "pending"
+    )
+    binds = exists().where(
+        IdempotencyKeyRow.job_id == JobRow.id, IdempotencyKeyRow.expires_at > clock.now()
+    )
     query = (
         select(JobRow)
-        .where(JobRow.completed_at < before, JobRow.state.not_in(LIVE))
+        .where(JobRow.completed_at < before, JobRow.state.not_in(LIVE), ~is_owed, ~binds)
         .order_by(JobRow.completed_at)
         .limit(JOBS_AT_ONCE)
     )
@@ -54,7 +64,10 @@ def expire_inputs(db: Database, before: datetime) -> int:
     """Forget inputs not named by any job since then, at most `ROWS_AT_ONCE`; how many."""
     last_used = func.coalesce(InputRow.used_at, InputRow.created_at)
     query = (
-        select(InputRow).where(last_used < before, InputRow.created_at < before).limit(ROWS_AT_ONCE)
+        select(InputRow)
+        .where(last_used < before, InputRow.created_at < before)
+        .order_by(func.random())  # those that live jobs name must not hide the others
+        .limit(ROWS_AT_ONCE)
     )
     if not _any(db, query):
         return 0
@@ -80,14 +93,16 @@ def expire_history(db: Database, before: datetime) -> int:
 
 
 def storage_known_since(db: Database) -> datetime:
-    """When this database first looked after the stored bytes; older ones are not its own.
+    """When this database's first job was made, or it first looked; older bytes are not its own.
 
     So a farm that is started with an empty database by mistake deletes nothing.
     """
     since = read_option(db, _KNOWN_SINCE, scope=_FARM)
     if since is None:
+        with db.read() as session:
+            oldest = session.scalar(select(func.min(JobRow.created_at)))
         # Some stores tell whole seconds only.
-        since = (clock.now() - timedelta(minutes=1)).isoformat()
+        since = ((oldest or clock.now()) - timedelta(minutes=1)).isoformat()
         set_option(db, _KNOWN_SINCE, since, scope=_FARM)
     return datetime.fromisoformat(since)
 

@@ -57,7 +57,12 @@ def fair_share(session: Session, wanted: ColumnElement[bool], limit: int) -> lis
 def has_several_callers(db: Database) -> bool:
     """Whether the farm has more than one API key: then a long queue would be unfair."""
     with db.read() as session:
-        return len(session.scalars(select(ApiKeyRow.id).limit(2)).all()) > 1
+        now = clock.now()
+        is_good = and_(
+            ApiKeyRow.revoked_at.is_(None),
+            or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now),
+        )
+        return len(session.scalars(select(ApiKeyRow.id).where(is_good).limit(2)).all()) > 1
 
 
 def _lines(

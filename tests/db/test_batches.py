@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from myriad import clock
 from myriad.claimant import Claimant
+from myriad.db.batch_end import end_forgotten_batches
 from myriad.db.batch_intake import BatchSubmission, find_batch_replay, submit_batch
 from myriad.db.batches import begin_cancel, find_batch, list_batches
 from myriad.db.cancel import cancel_job
@@ -119,6 +121,27 @@ def test_a_deleted_job_does_not_keep_it_from_its_end(db: Database, worker: Claim
     batch = find_batch(db, batch_id, scope="")
     assert (batch.status, batch.total, sum(batch.counts.values())) == ("completed", 2, 1)
     assert owed(db) == [(ended, batch_id, HOOK)]
+
+
+def test_one_that_an_older_release_ended_is_completed_later(db: Database) -> None:
+    batch_id = ask(db, *numbered(2))
+    assert end_forgotten_batches(db, clock.now()) == 0
+    with db.write() as session:  # as a process that knows no batches does
+        session.execute(update(JobRow).values(state="canceled", completed_at=clock.now()))
+    assert end_forgotten_batches(db, clock.now()) == 1
+    assert find_batch(db, batch_id, scope="").status == "completed"
+    assert len(owed(db)) == 1
+    assert end_forgotten_batches(db, clock.now()) == 0
+
+
+def test_deleting_all_of_it_at_once_breaks_nothing(db: Database, worker: Claimant) -> None:
+    batch_id = ask(db, *numbered(6))
+    jobs = [job.id for job in jobs_of(db, batch_id)]
+    for job_id in jobs:
+        run_whole(db, job_id, worker)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda job_id: delete_job(db, job_id, scope=None), jobs))
+    assert count(db, JobRow) == 0
 
 
 def test_the_same_request_again_is_the_same_batch(db: Database) -> None:

@@ -2,11 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from myriad.db.database import Database
 from myriad.db.inputs import find_inputs, keep_input
-from myriad.db.tables import InputRow
+from myriad.db.intake import submit
+from myriad.db.tables import InputRow, JobRow
+from myriad.errors import InvalidRequest
 from myriad.record import InputRecord
 from tests.db.steps import count
+from tests.submissions import make_submission
 
 DIGEST = "a" * 64
 
@@ -36,3 +41,12 @@ def test_the_same_at_once_is_one_row(db: Database) -> None:
         kept = list(threads.map(lambda _: keep(db), range(16)))
     assert {record.digest for record in kept} == {DIGEST}
     assert count(db, InputRow) == 1
+
+
+def test_a_job_cannot_name_what_was_just_forgotten(db: Database) -> None:
+    with pytest.raises(InvalidRequest, match="hand the picture in again"):
+        submit(db, make_submission(image=DIGEST))
+    assert count(db, JobRow) == 0
+    keep(db)
+    submit(db, make_submission(image=DIGEST))
+    assert count(db, JobRow) == 1

@@ -12,11 +12,18 @@ from myriad.db.database import Database
 from myriad.db.inputs import find_inputs, keep_input
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job
-from myriad.db.retention import JOBS_AT_ONCE, expire_history, expire_inputs, expire_jobs
+from myriad.db.retention import (
+    JOBS_AT_ONCE,
+    expire_history,
+    expire_inputs,
+    expire_jobs,
+    storage_known_since,
+)
 from myriad.db.tables import (
     Base,
     BatchRow,
     EventRow,
+    IdempotencyKeyRow,
     InputRow,
     JobRow,
     StageRunRow,
@@ -56,6 +63,25 @@ def test_old_jobs_go_and_young_and_live_ones_stay(db: Database, worker: Claimant
     assert remains.files == ()  # the young one's picture has the same bytes
     assert {find_job(db, job_id, scope="").id for job_id in (live, young)} == {live, young}
     assert count(db, BatchRow) == 0
+
+
+def test_what_is_owed_or_bound_stays(db: Database, worker: Claimant) -> None:
+    told = submit(db, make_submission("told", webhook="https://a.example/")).job_id
+    bound = submit(db, make_submission("bound", idempotency_key="k", request_hash="h")).job_id
+    for job_id in (told, bound):
+        run_whole(db, job_id, worker)
+    age(db, JobRow, "created_at", "started_at", "completed_at")
+    assert expire_jobs(db, cutoff()).job_ids == ()
+    with db.write() as session:
+        session.execute(update(WebhookDeliveryRow).values(state="given_up"))
+    age(db, IdempotencyKeyRow, "expires_at")
+    assert set(expire_jobs(db, cutoff()).job_ids) == {told, bound}
+
+
+def test_a_database_that_is_upgraded_knows_its_own_bytes(db: Database) -> None:
+    submit(db, make_submission())
+    age(db, JobRow, "created_at")
+    assert storage_known_since(db) < cutoff()
 
 
 def test_many_at_once_delete_each_job_once(db: Database) -> None:

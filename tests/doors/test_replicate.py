@@ -2,7 +2,9 @@
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,14 +23,26 @@ MODEL = "myriad/myriad-shapes"
 CIRCLE = "a red circle on a white background"
 
 
-@pytest.fixture(scope="module")
-def client(door_farm: DoorFarm) -> replicate.Client:
-    return replicate.Client(api_token=door_farm.key, base_url=door_farm.url)
+@contextmanager
+def opened(farm: DoorFarm, key: str) -> Iterator[replicate.Client]:
+    """The client never closes its connections by itself."""
+    client = replicate.Client(api_token=key, base_url=farm.url)
+    try:
+        yield client
+    finally:
+        client._client.close()
 
 
-@pytest.fixture(scope="module")
-def other(door_farm: DoorFarm) -> replicate.Client:
-    return replicate.Client(api_token=door_farm.other_key, base_url=door_farm.url)
+@pytest.fixture
+def client(door_farm: DoorFarm) -> Iterator[replicate.Client]:
+    with opened(door_farm, door_farm.key) as client:
+        yield client
+
+
+@pytest.fixture
+def other(door_farm: DoorFarm) -> Iterator[replicate.Client]:
+    with opened(door_farm, door_farm.other_key) as client:
+        yield client
 
 
 @pytest.fixture
@@ -102,6 +116,7 @@ def test_who_waited_too_little_hears_that_it_is_starting(http: httpx.Client) -> 
 def test_a_name_of_ones_own_is_drawn_once(http: httpx.Client, door_farm: DoorFarm) -> None:
     body = {"input": {"prompt": "a blue square on a white background"}}
     first, again = (http.put("/v1/predictions/mine-1", json=body) for _ in range(2))
+    assert first.json()["urls"]["get"].endswith("/v1/predictions/mine-1")
     assert first.json()["id"] == again.json()["id"] == "mine-1"
     assert first.json()["created_at"] == again.json()["created_at"]
     assert first.json()["input"]["seed"] == again.json()["input"]["seed"]
@@ -143,6 +158,22 @@ def test_a_webhook_brings_the_prediction_itself(
     assert len(body["output"]) == 1
 
 
+def test_a_controlnet_follows_a_file_that_was_handed_in(
+    client: replicate.Client, tmp_path: Path
+) -> None:
+    Image.new("RGB", (128, 128)).save(tmp_path / "edges.png")
+    with (tmp_path / "edges.png").open("rb") as file:
+        handed_in = client.files.create(file)
+    uri = f"data:image/png;base64,{b64encode((tmp_path / 'edges.png').read_bytes()).decode()}"
+    for image in (handed_in.urls["get"], uri):
+        use = {"model": "shapes-edges", "image": image}
+        asked = {"prompt": CIRCLE, "num_inference_steps": 2, "controlnets": [use]}
+        prediction = client.models.predictions.create(model=MODEL, input=asked, wait=True)
+        assert prediction.status == "succeeded"
+        assert prediction.input
+        assert prediction.input["controlnets"][0]["image"] == handed_in.urls["get"]
+
+
 def test_errors_are_the_clients_own(
     client: replicate.Client, other: replicate.Client, door_farm: DoorFarm
 ) -> None:
@@ -157,8 +188,7 @@ def test_errors_are_the_clients_own(
     with pytest.raises(ReplicateError) as missing:
         client.run("myriad/nothing", input={"prompt": CIRCLE})
     assert missing.value.status == 404
-    stranger = replicate.Client(api_token="mk_none", base_url=door_farm.url)
-    with pytest.raises(ReplicateError) as unknown:
+    with opened(door_farm, "mk_none") as stranger, pytest.raises(ReplicateError) as unknown:
         stranger.run(MODEL, input={"prompt": CIRCLE})
     assert unknown.value.status == 401
     mine = client.models.predictions.create(model=MODEL, input={"prompt": CIRCLE})

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from myriad.db.inputs import keep_input
 from myriad.db.jobs import find_job
 from myriad.db.workers import live_workers
 from myriad.errors import InputMissing
@@ -38,6 +39,7 @@ def more_settings() -> dict[str, str]:
 def store_input(farm: Farm, data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()
     farm.storage.put(input_key(digest), data, INPUT_TYPE)
+    keep_input(farm.db, scope="", digest=digest, size_bytes=len(data), width=8, height=8)
     return digest
 
 
@@ -55,7 +57,9 @@ def test_a_job_whose_input_is_gone_fails_at_once(farm: Farm, processes: Processe
     processes.start(JANITOR)
     processes.start(LARGE)
     there = post(farm, "a", image=store_input(farm, b"image"))
-    gone = post(farm, "a", image="0" * 64)
+    lost = store_input(farm, b"lost")
+    farm.storage.delete(input_key(lost))
+    gone = post(farm, "a", image=lost)
     assert wait_for(farm, [there])[0].state is JobState.SUCCEEDED
     record = wait_for(farm, [gone])[0]
     assert (record.error_code, outcomes(farm, gone)) == ("input_missing", ["input_missing"])

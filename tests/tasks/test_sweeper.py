@@ -232,3 +232,20 @@ def test_logs_are_put_aside_at_the_end_of_a_day(tmp_path: Path) -> None:
         assert log.exists()
     finally:
         clock.follow(None)
+
+
+def test_a_day_ends_though_nothing_ran_at_midnight(tmp_path: Path) -> None:
+    log, offset = tmp_path / "web.log", tmp_path / "offset"
+    offset.write_text("0")
+    clock.follow(offset)
+    try:
+        LogFiles(tmp_path, keep_days=7)
+        log.write_bytes(b"yesterday")
+        day = clock.now().date()
+        offset.write_text(str(86_400))
+        for _ in range(2):
+            LogFiles(tmp_path, keep_days=7).sweep()
+    finally:
+        clock.follow(None)
+    assert (tmp_path / f"web.{day}.old").read_bytes() == b"yesterday"
+    assert log.read_bytes() == b""

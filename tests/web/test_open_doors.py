@@ -1,9 +1,19 @@
 """AUTOMATIC1111's and ComfyUI's doors on a farm without keys, and what they refuse."""
 
+import base64
+
 import pytest
+from flask import request
 from flask.testing import FlaskClient
 
+from myriad.job import JobState
+from tests.web.drawing import png
 from web.app import FrontEnd
+from web.auth import current_caller
+from web.doors.huggingface.request import read_task
+from web.doors.waiting import draw
+from web.farm import current_farm
+from web.request import StrictRequest
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +81,25 @@ def test_odd_values_are_refused_at_once(client: FlaskClient, asked: dict[str, ob
     answer = client.post("/sdapi/v1/txt2img", json=asked)
     assert answer.status_code in (400, 404), answer.text
     assert set(answer.json) == {"error", "detail", "body", "errors"}
+
+
+def test_a_number_without_end_is_none(client: FlaskClient) -> None:
+    body = '{"prompt": "x", "cfg_scale": 1e999}'
+    answer = client.post("/sdapi/v1/txt2img", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["detail"][0]["loc"]) == (422, ["body", "cfg_scale"])
+
+
+def test_nobody_holds_the_uploads_while_a_client_waits(module_app: FrontEnd) -> None:
+    picture = base64.b64encode(png()).decode()
+    body = {"inputs": picture, "parameters": {"prompt": "a star"}}
+    with module_app.test_request_context("/hf/models/tiny", method="POST", json=body):
+        module_app.preprocess_request()
+        assert isinstance(request, StrictRequest)
+        model = current_farm().catalog.find("tiny")
+        task, parts = read_task(request.untyped_json.value, model, "png")
+        record = draw(task, current_caller(), parts, seconds=0, door="huggingface")
+        assert record.state is JobState.QUEUED
+        assert record.params["image"]
+        assert not parts
+        assert request.get_data() == b""
+        assert "untyped_json" not in vars(request._get_current_object())

@@ -15,7 +15,10 @@ from myriad.model import Limits
 from tests.web.conftest import Site
 from tests.web.drawing import fail_job, png, take
 from tests.web.test_preview import MP4, finish_video
+from web.app import FrontEnd
+from web.auth import Caller
 from web.doors.openai.video_request import nearest_frames
+from web.doors.openai.video_view import video_views
 
 # They announce the end of their own service, not of the interface.
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -86,6 +89,20 @@ def test_videos_are_listed_page_by_page_without_pictures(client: openai.OpenAI, 
     assert [video.id for video in page.data] == [made[0]]
     with pytest.raises(openai.BadRequestError):
         client.videos.list(after="0" * 32)
+
+
+def test_a_video_deleted_while_they_are_listed_is_left_out(module_app: FrontEnd) -> None:
+    http = module_app.test_client()
+    found = [http.post("/v1/videos", json={"prompt": text}).json["id"] for text in ("a", "b")]
+    assert http.delete(f"/v1/videos/{found[1]}").status_code == 200
+    with module_app.app_context():
+        assert [view["id"] for view in video_views(found, Caller(None))] == found[:1]
+
+
+def test_no_opinion_on_a_picture_to_start_from_is_none(client: openai.OpenAI) -> None:
+    for nothing in (None, ""):
+        asked = {"prompt": "waves", "model": "sora-2", "input_reference": nothing}
+        assert client.post("/videos", body=asked, cast_to=openai.types.Video).status == "queued"
 
 
 def test_what_cannot_be_is_refused(client: openai.OpenAI) -> None:

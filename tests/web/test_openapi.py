@@ -40,6 +40,12 @@ def test_document_tells_of_headers_and_errors(document: dict[str, object]) -> No
     assert {"201", "400", "401", "413", "415", "422", "503"} <= set(create["responses"])
 
 
+def test_document_tells_where_callers_are_limited(document: dict[str, object]) -> None:
+    for path, methods in document["paths"].items():
+        for about in methods.values():
+            assert ("429" in about["responses"]) == path.startswith("/api/v1/"), path
+
+
 def test_generated_requests_are_answered_as_documented(module_app: FrontEnd) -> None:
     found = try_out(module_app, examples=12)
     assert {label: each.problem for label, each in found.items() if each.problem} == {}

@@ -8,6 +8,7 @@ from PIL import Image
 
 from myriad.errors import InvalidRequest
 from tests.web.bombs import BLUE, BOMBS, RED, encoded, picture, webp_of, with_secrets
+from web.doors.transparency import opened
 from web.upload import Upload, read_upload
 
 MOST = 16_777_216
@@ -80,6 +81,8 @@ def test_what_shines_through_becomes_white() -> None:
 def test_sixteen_bits_become_eight() -> None:
     deep = Image.new("I;16", (8, 8), 32_768)
     assert shown(read_upload(encoded(deep), "image", MOST)).getpixel((0, 0)) == (128, 128, 128)
+    with opened(encoded(deep), "mask", MOST) as image:
+        assert image.getpixel((0, 0)) == (128, 128, 128, 255)
 
 
 def test_other_colors_become_red_green_blue() -> None:

@@ -22,6 +22,7 @@ from myriad.farm import Farm, open_farm
 from myriad.settings import Settings
 from tasks.sender import WebhookSender
 from tests.db.steps import run_whole
+from tests.processes import wait_until
 from tests.submissions import make_submission
 from tests.webhook.peers import LOOPBACK, Receiver, receiving, status
 
@@ -102,6 +103,8 @@ def test_one_that_fails_is_left_alone_and_gets_all_later(
     run_until(sender, lambda: states(farm, well) == ["delivered"] * 6)
     assert len(failing.received) < 12
     assert breakers.found()[host].state(clock.now()) is BreakerState.OPEN
+    # Tries that were under way when the breaker opened end first.
+    wait_until(lambda: all(future.done() for future in sender._under_way), what="they end")
     tried = len(failing.received)
     for _ in range(3):
         sender.run()

@@ -7,7 +7,7 @@ from flask import request
 from myriad.db.batches import list_batches
 from web.api.batch_model import BatchHeaders, BatchList, BatchQuery, BatchRequest, BatchView
 from web.api.batch_plan import plan
-from web.api.routes import native
+from web.api.routes import ALWAYS, native
 from web.auth import current_caller
 from web.batches import accept_batch, batch_under_key, cancel_batch, read_batch, view_batch
 from web.farm import current_farm
@@ -21,7 +21,7 @@ __all__ = ["native"]
 @native.input(BatchRequest, location="json", arg_name="asked")
 @native.input(BatchHeaders, location="headers", arg_name="headers")
 @native.output(BatchView, status_code=201, description="The batch, new or replayed")
-@native.doc(responses=[401, 403, 413, 415, 422, 429, 503])
+@native.doc(responses=[*ALWAYS, 413, 415, 422])
 def create_batch(asked: BatchRequest, headers: BatchHeaders) -> Any:
     """Ask for many jobs at once.
 
@@ -50,7 +50,7 @@ def create_batch(asked: BatchRequest, headers: BatchHeaders) -> Any:
 @native.get("/batches")
 @native.input(BatchQuery, location="query", arg_name="query")
 @native.output(BatchList)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_batches(query: BatchQuery) -> Any:
     """List your batches, newest first."""
     page = list_batches(
@@ -61,7 +61,7 @@ def get_batches(query: BatchQuery) -> Any:
 
 @native.get("/batches/<job:batch_id>")
 @native.output(BatchView)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_batch(batch_id: str) -> Any:
     """Look at a batch; its jobs are listed by `GET /api/v1/jobs?batch=ID`."""
     return view_batch(read_batch(batch_id, current_caller()))
@@ -69,7 +69,7 @@ def get_batch(batch_id: str) -> Any:
 
 @native.post("/batches/<job:batch_id>/cancel")
 @native.output(BatchView)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def end_batch(batch_id: str) -> Any:
     """Cancel the jobs of a batch that have not ended."""
     return view_batch(cancel_batch(batch_id, current_caller()))

@@ -28,13 +28,16 @@ native = APIBlueprint("native", __name__, url_prefix="/api/v1", tag="Native API"
 native.before_request(require_key)
 native.before_request(check_rate)
 
+ALWAYS = (401, 403, 429, 503)
+"""Refusals that every route knows, before it has looked at what is asked."""
+
 
 @native.post("/jobs")
 @takes_uploads
 @native.input(JobRequest, location="json", arg_name="asked")
 @native.input(JobHeaders, location="headers", arg_name="headers")
 @native.output(JobView, status_code=201, description="The job, new or replayed")
-@native.doc(responses=[401, 403, 413, 415, 422, 429, 503])
+@native.doc(responses=[*ALWAYS, 413, 415, 422])
 def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
     """Draw a picture.
 
@@ -66,7 +69,7 @@ def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
 @native.get("/jobs")
 @native.input(JobQuery, location="query", arg_name="query")
 @native.output(JobList)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_jobs(query: JobQuery) -> Any:
     """List your jobs, newest first."""
     page = list_jobs(
@@ -84,7 +87,7 @@ def get_jobs(query: JobQuery) -> Any:
 @native.post("/inputs")
 @takes_uploads
 @native.output(InputView, status_code=201, description="The input; name it by its id")
-@native.doc(responses=[400, 401, 403, 413, 415, 503])
+@native.doc(responses=[*ALWAYS, 400, 413, 415])
 def create_input() -> Any:
     """Hand in a picture.
 
@@ -103,7 +106,7 @@ def create_input() -> Any:
 
 @native.get("/jobs/<job:job_id>")
 @native.output(JobView)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_job(job_id: str) -> Any:
     """Look at a job."""
     return view_job(read_job(job_id, current_caller()))
@@ -111,7 +114,7 @@ def get_job(job_id: str) -> Any:
 
 @native.get("/jobs/<job:job_id>/preview")
 @native.output(FileSchema(type="string", format="binary"), content_type="image/jpeg")
-@native.doc(responses=[401, 403, 404, 503])
+@native.doc(responses=[*ALWAYS, 404])
 def get_preview(job_id: str) -> Response:
     """Look at the picture while it is drawn; there is none before the first and after the end."""
     return preview_of(read_job(job_id, current_caller()))
@@ -119,7 +122,7 @@ def get_preview(job_id: str) -> Response:
 
 @native.delete("/jobs/<job:job_id>")
 @native.output({}, status_code=204, description="It is gone")
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def delete_job(job_id: str) -> Any:
     """Delete a job, with its pictures and all that is kept of it; a live one is ended first.
 
@@ -131,7 +134,7 @@ def delete_job(job_id: str) -> Any:
 
 @native.post("/jobs/<job:job_id>/cancel")
 @native.output(JobView)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def cancel_job(job_id: str) -> Any:
     """Cancel a job; one that has ended stays as it is."""
     return view_job(end_job(job_id, current_caller()))
@@ -139,7 +142,7 @@ def cancel_job(job_id: str) -> Any:
 
 @native.get("/models")
 @native.output(ModelList)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_models() -> Any:
     """List the models, their limits and the languages they understand."""
     farm = current_farm()
@@ -151,7 +154,7 @@ def get_models() -> Any:
 @native.get("/webhooks/default/secret")
 @needs(Scope.ADMIN)
 @native.output(WebhookSecret)
-@native.doc(responses=[401, 403, 503])
+@native.doc(responses=[*ALWAYS])
 def get_webhook_secret() -> Any:
     """Show what webhooks are signed with.
 

@@ -1,7 +1,10 @@
 """What doors share whose clients wait for the picture itself: a seat, the job, its pictures."""
 
+from collections.abc import MutableMapping, Sequence
 from time import monotonic
 from typing import Any
+
+from flask import request
 
 from myriad.errors import DeadlineExceeded, JobCanceled, MyriadError, StageError, StillRunning
 from myriad.job import JobState
@@ -12,7 +15,11 @@ from web.farm import current_farm, waiting_room
 from web.intake import accept
 from web.job_request import JobRequest
 from web.jobs import read_job
+from web.request import StrictRequest
 from web.wait import Seat
+
+Uploads = MutableMapping[str, Sequence[bytes]]
+"""`web.picture_fields.Parts` that are handed over for good."""
 
 _LOOK_UP_EVERY_S = 1.0
 _KINDS: list[type[MyriadError]] = [*StageError.__subclasses__(), DeadlineExceeded]
@@ -20,23 +27,21 @@ _FAILURES: dict[str, type[MyriadError]] = {kind.code: kind for kind in _KINDS}
 
 
 def draw(
-    asked: JobRequest, caller: Caller, *, seconds: float | None = None, **how: Any
+    asked: JobRequest, caller: Caller, parts: Uploads, *, seconds: float | None = None, **how: Any
 ) -> JobRecord:
     """Accept a job and hold the request until it is final or time is up.
 
     The seat is taken first: who finds none hears Busy, and no job was made. `how` goes
     to `web.intake.accept`; without `seconds` it is the operator's longest hold.
     A client that goes away in the meantime gives up its seat, but its job goes on.
+    Nobody is to hold the uploads all that time: `parts` is emptied, and the body is gone.
     """
     with waiting_room().take_seat() as seat:
-        intake = accept(asked, caller, **how)
+        intake = accept(asked, caller, parts=parts, **how)
+        parts.clear()
+        if isinstance(request, StrictRequest):
+            request.let_go()
         return sit_out(seat, intake.job_id, caller, seconds)
-
-
-def finished(job_id: str, caller: Caller, seconds: float | None = None) -> JobRecord:
-    """The job once it is final or time is up. Raises Busy without a free seat, and NotFound."""
-    with waiting_room().take_seat() as seat:
-        return sit_out(seat, job_id, caller, seconds)
 
 
 def sit_out(seat: Seat, job_id: str, caller: Caller, seconds: float | None = None) -> JobRecord:

@@ -188,7 +188,12 @@ class Hub:
         if is_too_much:
             middle = len(members) // 2
             parts = [members[:middle], members[middle:]]
-            self._passes.too_many(members)
+            try:
+                self._passes.too_many(members)
+            except Exception as error:  # of a device that is lost, perhaps
+                for member in members:
+                    member.request.throw(error)
+                return
         for part in parts:
             self._run(part)
 

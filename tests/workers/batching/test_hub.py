@@ -230,6 +230,25 @@ def test_a_reproducible_batch_that_is_too_large_blames_no_rows() -> None:
     assert told == []
 
 
+def test_a_device_that_is_lost_while_memory_is_freed_leaves_nobody_waiting() -> None:
+    def lost() -> None:
+        raise RuntimeError("CUDA error: device lost")
+
+    farm = Farm()
+    farm.hub = Hub(Batcher(64), free_cache=lost)
+    module = farm.module = Adder()
+
+    def never(x: Tensor, t: Tensor, return_dict: bool = True) -> tuple[Tensor]:
+        raise torch.OutOfMemoryError("injected")
+
+    module.forward = never  # type: ignore[method-assign,assignment]
+    farm.hub.park_point(module, SPEC)
+    asked = [farm.ask(x=torch.zeros(1, 1), t=1.0) for _ in range(3)]
+    with pytest.raises(RuntimeError, match="device lost"):
+        farm.run()
+    assert all("device lost" in str(each.exception()) for each in asked)
+
+
 def test_a_request_that_meets_nobody_lets_others_have_their_turns() -> None:
     farm, order = Farm(), []
 

@@ -1,6 +1,6 @@
 """Routes that draw: `txt2img` and `img2img`."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, jsonify, request
 from pydantic import ValidationError
@@ -18,36 +18,35 @@ from web.request import takes_base64
 
 DOOR = "automatic1111"
 
-Asked = TypeVar("Asked", bound=Txt2Img)
-
 
 @automatic1111.post("/v1/txt2img")
 @takes_base64
 def txt2img() -> Response:
     """Draw from words. Clients send all their fields, pictures for scripts among them."""
-    return jsonify(_drawn(_read(Txt2Img)))
+    return jsonify(_drawn(Txt2Img))
 
 
 @automatic1111.post("/v1/img2img")
 @takes_base64
 def img2img() -> Response:
     """Draw from a picture, or within its mask."""
-    return jsonify(_drawn(_read(Img2Img)))
+    return jsonify(_drawn(Img2Img))
 
 
-def _read(kind: type[Asked]) -> Asked:
+def _read(kind: type[Txt2Img]) -> Txt2Img:
     try:
         return kind.model_validate(request.get_json())
     except ValidationError as error:
         raise WrongTypes(error) from None
 
 
-def _drawn(asked: Txt2Img) -> dict[str, Any]:
+def _drawn(kind: type[Txt2Img]) -> dict[str, Any]:
     """Holds the answer until the job is final. One that was interrupted has no pictures."""
-    caller, farm = current_caller(), current_farm()
+    caller, farm, asked = current_caller(), current_farm(), _read(kind)
     model = model_for(asked.override_settings, caller)
     order = translate(asked, model, farm.catalog, farm.settings.max_input_pixels)
-    record = draw(order.asked, caller, parts=order.parts, door=DOOR)
+    asked = asked.without_pictures()
+    record = draw(order.asked, caller, order.parts, door=DOOR)
     is_interrupted = record.state is JobState.CANCELED
     pictures = [] if is_interrupted else pictures_of(record)
     return answer(asked, record, pictures if asked.send_images else [], order.reports)

@@ -25,7 +25,9 @@ def text_of(data: bytes, max_pixels: int) -> str:
         text = image.info.get("parameters")
         if isinstance(text, str):
             return text
-        comment = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+        comment = None
+        with suppress(Exception):  # the pixels are sound, but EXIF may point anywhere
+            comment = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
     if not isinstance(comment, bytes) or not comment.startswith(b"UNICODE\0"):
         return ""
     return comment[_MARK_BYTES:].decode("utf-16-be", "replace")

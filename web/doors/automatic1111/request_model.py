@@ -1,7 +1,7 @@
 """What AUTOMATIC1111's clients send: read as leniently as it does, unknown fields dropped."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -21,7 +21,7 @@ class Txt2Img(BaseModel):
     form, passwords included.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     prompt: Text = ""
     negative_prompt: Text = ""
@@ -67,6 +67,10 @@ class Txt2Img(BaseModel):
             if (asked := getattr(self, name)) is not None and asked not in values
         ]
 
+    def without_pictures(self) -> Self:
+        """The same for the time of the wait, without the fields that may hold pictures."""
+        return self.model_copy(update={"alwayson_scripts": None})
+
 
 class Img2Img(Txt2Img):
     """The same, with a picture to start from and perhaps a mask."""
@@ -84,6 +88,9 @@ class Img2Img(Txt2Img):
     @property
     def neutral(self) -> Mapping[str, tuple[object, ...]]:
         return _NEUTRAL | (_NEUTRAL_MASKED if self.mask else {}) | _NEUTRAL_IMG2IMG
+
+    def without_pictures(self) -> Self:
+        return super().without_pictures().model_copy(update={"init_images": None, "mask": None})
 
 
 # What AUTOMATIC1111 does when the field is left out comes first.

@@ -16,8 +16,8 @@ from web.doors.automatic1111.lora_tags import read_tags
 from web.doors.automatic1111.picture import mask_bytes, picture_bytes
 from web.doors.automatic1111.request_model import Img2Img, Txt2Img
 from web.doors.size import fitting_size
+from web.doors.waiting import Uploads
 from web.job_request import JobRequest
-from web.picture_fields import Parts
 
 _SPACINGS = re.compile(r"\s+(karras|exponential|polyexponential|sgm uniform)$", re.IGNORECASE)
 _NAME_CHARS = 64
@@ -31,7 +31,7 @@ class Order:
     """A request of ours in the making. `reports` say what AUTOMATIC1111 would have done more."""
 
     values: dict[str, Any]
-    parts: Parts = field(default_factory=dict)
+    parts: Uploads = field(default_factory=dict)
     reports: list[str] = field(default_factory=list)
 
     @property
@@ -123,7 +123,7 @@ def _add_pictures(order: Order, asked: Img2Img, max_pixels: int) -> None:
     if not asked.init_images:
         raise NotFound("Init image not found")
     order.values["strength"] = asked.denoising_strength
-    parts = {"image": (picture_bytes(asked.init_images[0], "init_images"),)}
+    parts: Uploads = {"image": (picture_bytes(asked.init_images[0], "init_images"),)}
     if len(asked.init_images) > 1:
         order.reports.append("only the first of init_images was used")
     if asked.mask:

@@ -14,6 +14,7 @@ from web.errors import tell_when
 from web.request import StrictRequest
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+_SOCKETS = ("/ws", "/api/ws")
 
 
 def say(error: MyriadError) -> Response:
@@ -36,7 +37,7 @@ def _refused(error: GraphRefused) -> Response:
 def let_in() -> None:
     """As every door does; a socket's key may also come as `?token=`, as browsers cannot else."""
     token = request.args.get("token", "")
-    if token and request.path.endswith("/ws") and not request.headers.get("Authorization"):
+    if token and request.path in _SOCKETS and not request.headers.get("Authorization"):
         request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     require_key()
 

@@ -36,7 +36,7 @@ class Feed:
         if job.state is JobState.RUNNING:
             yield from self._progress(job, fraction)
             return
-        self.is_over = True
+        self.is_over, self._preview = True, None
         if job.state is JobState.SUCCEEDED:
             yield from self._steps(job, _steps(job))
             for node, output in images_of(job, output_names(job)).items():

@@ -2,11 +2,11 @@
 
 import re
 
-from myriad.record import JobRecord
+from myriad.record import ImageRecord, JobRecord
 from web.doors.comfyui.problem import NodeRefused
 
 _INPUT = re.compile(r"([0-9a-f]{64})(?:-([0-9a-f]{64}))?\.png")
-_OUTPUT = re.compile(r"([0-9a-f]{32})_(\d{5})_\.png")
+_OUTPUT = re.compile(r"([0-9a-f]{32})_([0-9]{5})_\.png")
 _MARK = " [input]"
 
 
@@ -28,7 +28,12 @@ def digests_of(name: str) -> tuple[str, str | None]:
 
 def output_names(record: JobRecord) -> list[str]:
     """Names of a job's pictures."""
-    return [f"{record.id}_{image.index + 1:05}_.png" for image in record.images]
+    return [output_name(record, image) for image in record.images]
+
+
+def output_name(record: JobRecord, image: ImageRecord) -> str:
+    """The name of one of them."""
+    return f"{record.id}_{image.index + 1:05}_.png"
 
 
 def read_output(name: str) -> tuple[str, int] | None:

@@ -1,6 +1,7 @@
 """`/upload/image`, `/upload/mask` and `/view`: pictures in and out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flask import Response, jsonify, request
 from PIL import ImageOps
@@ -9,7 +10,7 @@ from myriad.errors import InvalidRequest, NotFound
 from myriad.inputs import INPUT_TYPE, input_key
 from web.auth import Caller, current_caller
 from web.doors.comfyui.blueprint import route
-from web.doors.comfyui.file_name import input_name, read_input, read_output
+from web.doors.comfyui.file_name import input_name, output_name, read_input, read_output
 from web.doors.transparency import PLAIN, as_png, opened
 from web.farm import current_farm
 from web.inputs import Inputs
@@ -55,29 +56,41 @@ def view() -> Response:
     find = _FINDERS.get(request.args.get("type", "output"))
     if find is None or request.args.get("subfolder"):
         raise NotFound("no such file")
-    response = Response(*find(name, current_caller()))
-    response.headers["Content-Disposition"] = f'filename="{name}"'
+    file = find(name, current_caller())
+    response = Response(file.data, content_type=file.content_type)
+    response.headers["Content-Disposition"] = f'filename="{file.name}"'
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
-def _drawn(name: str, caller: Caller) -> tuple[bytes, None, None, str]:
-    found = read_output(name)
-    images = read_job(found[0], caller).images if found else ()
-    for image in images:
-        if found and image.index == found[1]:
-            return current_farm().storage.get(image.storage_key), None, None, image.content_type
+@dataclass(frozen=True)
+class _File:
+    """What to answer with. `name` is ours, never the one that was asked for."""
+
+    name: str
+    data: bytes
+    content_type: str
+
+
+def _drawn(name: str, caller: Caller) -> _File:
+    if found := read_output(name):
+        record = read_job(found[0], caller)
+        for image in record.images:
+            if image.index == found[1]:
+                data = current_farm().storage.get(image.storage_key)
+                return _File(output_name(record, image), data, image.content_type)
     raise NotFound("no such file")
 
 
-def _handed_in(name: str, caller: Caller) -> tuple[bytes, None, None, str]:
+def _handed_in(name: str, caller: Caller) -> _File:
     digest = read_input(name)
     if digest is None or not Inputs(caller).find([digest]):
         raise NotFound("no such file")
-    return current_farm().storage.get(input_key(digest)), None, None, INPUT_TYPE
+    data = current_farm().storage.get(input_key(digest))
+    return _File(input_name(digest, None), data, INPUT_TYPE)
 
 
-_FINDERS: dict[str, Callable[[str, Caller], tuple[bytes, None, None, str]]] = {
+_FINDERS: dict[str, Callable[[str, Caller], _File]] = {
     "output": _drawn,
     "temp": _drawn,
     "input": _handed_in,

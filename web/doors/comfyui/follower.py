@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from datetime import timedelta
 from threading import BoundedSemaphore, Thread
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -12,23 +13,24 @@ from simple_websocket import ConnectionClosed, Server
 from wsproto.utilities import ProtocolError
 
 from myriad import clock
-from myriad.db.jobs import list_jobs
+from myriad.db.jobs import find_job
 from myriad.db.keys import is_good
-from myriad.errors import MyriadError
+from myriad.errors import MyriadError, NotFound
 from myriad.farm import Farm
 from myriad.job import JobState
 from myriad.record import JobRecord
 from web.doors.comfyui.event import Feed
-from web.doors.comfyui.hand_over import take_over
-from web.doors.comfyui.prompting import DOOR
-from web.doors.comfyui.ticket import ticket_of
+from web.doors.comfyui.hand_over import shut, take_over
+from web.doors.comfyui.sight import see
 
 _MOST = 64
-_JOBS = 50
+_MOST_HEARD = 100
 _LOOK_EVERY_S = 0.2
 _IDLE_S = 0.5
 # Clocks of two front ends differ by less.
 _SLACK = timedelta(seconds=2)
+# What ended is in the database within this time of its end.
+_LATE = timedelta(seconds=30)
 
 _places = BoundedSemaphore(_MOST)
 _log = structlog.get_logger(__name__)
@@ -39,13 +41,24 @@ def follow(farm: Farm, environ: dict[str, Any], scope: str, client: str) -> bool
     if not _places.acquire(blocking=False):
         return False
     try:
-        follower = _Follower(farm, take_over(environ), scope, client)
+        _begin(farm, environ, scope, client)
     except (OSError, ProtocolError) as error:
         _places.release()
         _log.warning("socket_not_opened", error=str(error))
-    else:
-        Thread(target=follower.run, name="comfyui-socket", daemon=True).start()
+    except BaseException:
+        _places.release()
+        raise
     return True
+
+
+def _begin(farm: Farm, environ: dict[str, Any], scope: str, client: str) -> None:
+    socket = take_over(environ)
+    try:
+        follower = _Follower(farm, socket, scope, client)
+        Thread(target=follower.run, name="comfyui-socket", daemon=True).start()
+    except BaseException:
+        shut(socket)
+        raise
 
 
 class _Follower:
@@ -61,41 +74,53 @@ class _Follower:
         self._remaining = -1
 
     def run(self) -> None:
+        why = None
         try:
-            while True:
-                self._look()
-                pause_s = _LOOK_EVERY_S if self._remaining else _IDLE_S
-                self._socket.receive(timeout=pause_s)  # what clients say has no meaning
+            while why is None:
+                why = self._look() or self._pause(_LOOK_EVERY_S if self._remaining else _IDLE_S)
         except (ConnectionClosed, OSError):
             pass
         except Exception as error:
             _log.error("socket_failed", exc_info=error)
         finally:
             _places.release()
-            with suppress(ConnectionClosed, OSError):
-                self._socket.close()
+            shut(self._socket, why)
 
-    def _look(self) -> None:
+    def _pause(self, pause_s: float) -> str | None:
+        """Pass over what the client says, which has no meaning. Why to end, if it says much."""
+        end = monotonic() + pause_s
+        for _ in range(_MOST_HEARD):
+            left_s = end - monotonic()
+            if left_s <= 0 or self._socket.receive(timeout=left_s) is None:
+                return None
+        return "too many messages"
+
+    def _look(self) -> str | None:
+        """Tell what is new. Why to end, if the key is no longer good."""
+        begun = [job_id for job_id, feed in self._feeds.items() if not feed.is_over]
+        now, db = clock.now(), self._farm.db
         try:
-            if self._scope and not is_good(self._farm.db, self._scope):
-                self._socket.close(message="the API key is no longer good")
-                return
-            page = list_jobs(self._farm.db, scope=self._scope, door=DOOR, limit=_JOBS)
+            if self._scope and not is_good(db, self._scope):
+                return "the API key is no longer good"
+            sight = see(db, self._scope, self._client, since=self._since, begun=begun)
+            self._tell_status(sight.remaining)
+            # The feeds of jobs that are gone, or ended long ago, go.
+            self._feeds = {each: self._feeds.get(each) or Feed() for each in sight.job_ids}
+            for job_id, feed in self._feeds.items():
+                self._tell(job_id, feed)
         except MyriadError as error:
             _log.warning("socket_looks_later", error=str(error))
-            return
-        self._tell_status(sum(not job.state.is_final for job in page.jobs))
-        for job in reversed(page.jobs):
-            if ticket_of(job).client == self._client and self._is_wanted(job):
-                self._tell(job, self._feeds.setdefault(job.id, Feed()))
+        else:
+            self._since = max(self._since, now - _LATE)
+        return None
 
-    def _is_wanted(self, job: JobRecord) -> bool:
-        is_new = job.created_at >= self._since or not job.state.is_final
-        return job.id in self._feeds or is_new
-
-    def _tell(self, job: JobRecord, feed: Feed) -> None:
+    def _tell(self, job_id: str, feed: Feed) -> None:
         if feed.is_over:
             return
+        with suppress(NotFound):
+            self._tell_of(find_job(self._farm.db, job_id, scope=self._scope), feed)
+
+    def _tell_of(self, job: JobRecord, feed: Feed) -> None:
         is_running = job.state is JobState.RUNNING
         fraction = self._farm.signals.progress(job.work_id) if is_running else 0.0
         for kind, data in feed.events(job, fraction):

@@ -3,12 +3,14 @@
 import os
 import socket
 import struct
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any
 
 from flask import Response
-from simple_websocket import Server
+from simple_websocket import ConnectionClosed, Server
+from wsproto.utilities import ProtocolError
 
 _SOCKET = "gunicorn.socket"
 _PING_S = 25
@@ -53,3 +55,11 @@ def take_over(environ: dict[str, Any]) -> Server:
         max_message_size=_LARGEST_BYTES,
         thread_class=partial(Thread, daemon=True),
     )
+
+
+def shut(connection: Server, why: str | None = None) -> None:
+    """Say goodbye and hear no more, even of a client that goes on talking."""
+    with suppress(ConnectionClosed, ProtocolError, OSError):
+        connection.close(message=why)
+    with suppress(OSError):
+        connection.sock.shutdown(socket.SHUT_RDWR)

@@ -82,7 +82,7 @@ def stretched(steps: int, denoise: float, most: int) -> tuple[int, float]:
 
     ComfyUI counts the steps that are run, diffusers those of the whole schedule.
     """
-    total = int(steps / denoise)
-    if total > most:
+    if steps / denoise >= most + 1:  # perhaps infinitely many
         return max(steps, most), denoise
+    total = int(steps / denoise)
     return total, min(1.0, (steps + 0.5) / total)

@@ -55,7 +55,7 @@ def decode(node: str, given: Mapping[str, Any]) -> tuple[Any, ...]:
     if not isinstance(sampled, Sampled):
         raise NodeRefused("takes the LATENT of a sampler: there is nothing drawn to decode")
     _check_same(sampled.checkpoint, given["vae"], "vae")
-    return (replace(sampled, is_decoded=True),)
+    return (sampled,)
 
 
 def save(node: str, given: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -31,9 +31,14 @@ class Ticket:
 
 
 def ticket_of(record: JobRecord) -> Ticket:
-    """The inverse; an empty ticket if the label is not ours."""
+    """The job's ticket; an empty one if its label is not ours."""
+    return ticket_in(record.metadata)
+
+
+def ticket_in(metadata: Mapping[str, str]) -> Ticket:
+    """The inverse of `Ticket.labels`; an empty ticket if the label is not ours."""
     try:
-        values: dict[str, Any] = json.loads(record.metadata.get(LABEL, "{}"))
+        values: dict[str, Any] = json.loads(metadata.get(LABEL, "{}"))
         return Ticket(
             **values | {"outputs": tuple(values["outputs"]), "previews": tuple(values["previews"])}
         )

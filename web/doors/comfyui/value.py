@@ -69,4 +69,3 @@ class Sampled:
     image: File | None = None
     mask: Mask | None = None
     controls: tuple[Control, ...] = ()
-    is_decoded: bool = False

@@ -11,8 +11,8 @@ from myriad.model import Model
 from myriad.params import MAX_SEED, invalid_request
 from myriad.resolve import new_seed
 from web.doors.size import fitting_size
+from web.doors.waiting import Uploads
 from web.job_request import JobRequest, LoraRequest
-from web.picture_fields import Parts
 
 _OWN = ("num_inference_steps", "guidance_scale", "strength", "loras")
 
@@ -52,7 +52,7 @@ class _Body(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-def read_task(values: Any, model: Model, output_format: str) -> tuple[JobRequest, Parts]:
+def read_task(values: Any, model: Model, output_format: str) -> tuple[JobRequest, Uploads]:
     """The same in our words, and the picture to start from. Raises InvalidRequest."""
     try:
         body = _Body.model_validate(values)
@@ -60,7 +60,7 @@ def read_task(values: Any, model: Model, output_format: str) -> tuple[JobRequest
         raise invalid_request(error) from error
     try:
         asked = Parameters.model_validate(body.parameters or {})
-        parts = {} if asked.prompt is None else {"image": (_picture(body.inputs),)}
+        parts: Uploads = {} if asked.prompt is None else {"image": (_picture(body.inputs),)}
         return _job_request(body.inputs, asked, model, output_format), parts
     except ValidationError as error:
         problem = invalid_request(error)

@@ -40,7 +40,7 @@ def run(name: str) -> Response:
     assert isinstance(request, StrictRequest)
     mimetype = request.accept_mimetypes.best_match(list(_FORMATS), default="image/png")
     task, parts = read_task(request.untyped_json.value, _find(name), _FORMATS[mimetype])
-    record = draw(task, current_caller(), parts=parts, door="huggingface")
+    record = draw(task, current_caller(), parts, door="huggingface")
     [picture] = pictures_of(record)
     response = Response(picture, mimetype=mimetype)
     response.headers["X-Job-Id"] = record.id

@@ -11,6 +11,7 @@ from myriad.errors import (
     MyriadError,
     NotFound,
     PromptTooLong,
+    QuotaExceeded,
     RateLimited,
     StageError,
     Unauthorized,
@@ -34,7 +35,6 @@ _CODES: dict[type[MyriadError], str] = {
 
 def error_body(error: MyriadError) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`."""
-    kind = "server_error" if error.status >= 500 else "invalid_request_error"
     code = _CODES.get(type(error), error.code)
     if isinstance(error, NotFound) and error.field == "model":
         code = "model_not_found"
@@ -42,11 +42,18 @@ def error_body(error: MyriadError) -> dict[str, Any]:
     return {
         "error": {
             "message": f"{param}: {error.message}" if param else error.message,
-            "type": _TYPES.get(type(error), kind),
+            "type": _type(error),
             "param": param,
             "code": code,
         }
     }
+
+
+def _type(error: MyriadError) -> str:
+    for kind, name in _TYPES.items():
+        if isinstance(error, kind):
+            return name
+    return "server_error" if error.status >= 500 else "invalid_request_error"
 
 
 def say(error: MyriadError) -> Response:
@@ -64,8 +71,10 @@ def say(error: MyriadError) -> Response:
 
 
 def _can_retry(error: MyriadError) -> bool:
-    """A failed job has had its tries; only two at the very same moment are a passing conflict."""
-    if isinstance(error, StageError | JobCanceled):
+    """A failed job has had its tries, and a day's quota is back tomorrow; only two at the very
+    same moment are a passing conflict.
+    """
+    if isinstance(error, StageError | JobCanceled | QuotaExceeded):
         return False
     return error.is_retryable or isinstance(error, Conflict)
 

@@ -59,11 +59,15 @@ class VideoQuery(BaseModel):
     order: Literal["asc", "desc"] = "desc"
 
 
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Clients send null, and forms the empty text, for what they have no opinion on."""
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
 def read_video_request(values: Mapping[str, Any]) -> VideoRequest:
     """Raises InvalidRequest naming the field."""
-    given = {name: value for name, value in values.items() if value not in (None, "")}
     try:
-        return VideoRequest.model_validate(given)
+        return VideoRequest.model_validate(given(values))
     except ValidationError as error:
         raise invalid_request(error) from error
 

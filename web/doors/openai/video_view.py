@@ -1,13 +1,18 @@
 """A job as OpenAI's clients see a video."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from myriad.errors import NotFound
 from myriad.job import JobState, overall_progress
 from myriad.record import JobRecord
 from myriad.state_words import STATE_WORDS
+from web.auth import Caller
 from web.doors.openai.video_request import REMIX_OF
 from web.doors.waiting import failure_of
 from web.farm import current_farm
+from web.jobs import read_job
 
 
 def video_view(record: JobRecord) -> dict[str, Any]:
@@ -30,6 +35,15 @@ def video_view(record: JobRecord) -> dict[str, Any]:
         "remixed_from_video_id": record.metadata.get(REMIX_OF),
         "error": _error(record),
     }
+
+
+def video_views(job_ids: Iterable[str], caller: Caller) -> list[dict[str, Any]]:
+    """Those of the videos that nobody has deleted in the meantime."""
+    views = []
+    for job_id in job_ids:
+        with suppress(NotFound):
+            views.append(video_view(read_job(job_id, caller)))
+    return views
 
 
 def _error(record: JobRecord) -> dict[str, str] | None:

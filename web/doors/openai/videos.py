@@ -16,10 +16,11 @@ from web.doors.openai.once import once
 from web.doors.openai.video_request import (
     VideoQuery,
     film_request,
+    given,
     read_video_request,
     remix_request,
 )
-from web.doors.openai.video_view import video_view
+from web.doors.openai.video_view import video_view, video_views
 from web.farm import current_farm
 from web.files import send_stored
 from web.intake import accept
@@ -35,7 +36,7 @@ _REFERENCE = "input_reference"
 @takes_uploads
 def create_video() -> Any:
     """Ask for a video."""
-    fields = _fields()
+    fields = given(_fields())
     if _REFERENCE in {name.partition("[")[0] for name in (*fields, *request.files)}:
         raise InvalidRequest("no model of this farm starts from a picture", field=_REFERENCE)
     return _accept(film_request(read_video_request(fields)))
@@ -55,8 +56,8 @@ def get_videos() -> Any:
         limit=query.limit,
         is_newest_first=query.order == "desc",
     )
-    videos = [video_view(read_job(job_id, current_caller())) for job_id in found]
-    first, last = (found[0], found[-1]) if found else (None, None)
+    videos = video_views(found, current_caller())
+    first, last = (videos[0]["id"], videos[-1]["id"]) if videos else (None, None)
     return {
         "object": "list",
         "data": videos,

@@ -1,5 +1,6 @@
 """`input` of a prediction: the fields of Replicate's picture models, and our own."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any, Final, Literal
 
@@ -90,8 +91,9 @@ def _within(field: str | None) -> str:
     return f"input.{field}" if field else "input"
 
 
-def _pictures(asked: PredictionInput) -> tuple[dict[str, str], Parts]:
-    named: dict[str, str] = {}
+def _pictures(asked: PredictionInput) -> tuple[dict[str, Any], Parts]:
+    """What names inputs by their ids, and the pictures that came along."""
+    named: dict[str, Any] = {}
     parts: dict[str, tuple[bytes, ...]] = {}
     for name in ("image", "mask"):
         if (text := getattr(asked, name)) is not None:
@@ -100,7 +102,27 @@ def _pictures(asked: PredictionInput) -> tuple[dict[str, str], Parts]:
                 named[name] = picture
             else:
                 parts[name] = (picture,)
+    if asked.controlnets is not None:
+        named["controlnets"], brought = _controls(asked.controlnets)
+        parts["control_image"] = tuple(brought)
     return named, parts
+
+
+def _controls(
+    uses: Sequence[ControlNetRequest],
+) -> tuple[list[ControlNetRequest], list[bytes]]:
+    """Those whose picture came along have no image: each takes the next of the pictures."""
+    named: list[ControlNetRequest] = []
+    brought: list[bytes] = []
+    for place, use in enumerate(uses):
+        if use.image is None:
+            raise InvalidRequest("must be given", field=f"controlnets.{place}.image")
+        picture = picture_of(use.image, f"controlnets.{place}.image")
+        if isinstance(picture, bytes):
+            brought.append(picture)
+        image = picture if isinstance(picture, str) else None
+        named.append(use.model_copy(update={"image": image}))
+    return named, brought
 
 
 def _job_request(asked: PredictionInput, model: Model, more: dict[str, Any]) -> JobRequest:
@@ -122,7 +144,6 @@ def _job_request(asked: PredictionInput, model: Model, more: dict[str, Any]) -> 
         num_frames=asked.num_frames,
         fps=asked.fps,
         loras=asked.loras,
-        controlnets=asked.controlnets,
         refiner=asked.refiner,
         **more,
     )

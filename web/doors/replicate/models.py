@@ -5,10 +5,11 @@ from typing import Any
 from flask import Response, jsonify
 
 from myriad import __version__
-from myriad.errors import Forbidden, NotFound
+from myriad.errors import NotFound
+from myriad.key import Scope
 from myriad.model import Model
 from myriad.prediction import OWNER, version_of
-from web.auth import current_caller
+from web.auth import current_caller, needs
 from web.doors.replicate.door import replicate
 from web.doors.replicate.input import PredictionInput
 from web.doors.replicate.name import find_model
@@ -63,10 +64,9 @@ def get_account() -> Response:
 
 
 @replicate.get("/v1/webhooks/default/secret")
+@needs(Scope.ADMIN)
 def get_webhook_secret() -> Response:
-    """Show what webhooks are signed with, on a farm without API keys."""
-    if current_caller().key is not None:
-        raise Forbidden("ask the operator of this farm for the webhook secret")
+    """Show what webhooks are signed with: one secret for all, so not to everybody."""
     return jsonify(key=current_farm().webhook_secret)
 
 

@@ -10,7 +10,7 @@ from myriad.db.jobs import list_jobs
 from myriad.errors import InvalidRequest, NotFound
 from myriad.job import JobState
 from myriad.model import Model
-from myriad.prediction import prediction_view, version_named
+from myriad.prediction import NAME_LABEL, prediction_view, version_named
 from myriad.record import JobRecord
 from web.api.prefer import wait_seconds
 from web.auth import current_caller
@@ -73,20 +73,22 @@ def get_all() -> Response:
 @replicate.get("/v1/predictions/<prediction_id>")
 def get(prediction_id: str) -> Response:
     """Look at a prediction."""
-    return jsonify(_view(_find(prediction_id), prediction_id))
+    return jsonify(_view(_find(prediction_id)))
 
 
 @replicate.post("/v1/predictions/<prediction_id>/cancel")
 @replicate.post("/predictions/<prediction_id>/cancel")
 def cancel(prediction_id: str) -> Response:
     """Cancel a prediction; one that has ended stays as it is."""
-    record = end_job(_find(prediction_id).id, current_caller())
-    return jsonify(_view(record, prediction_id))
+    return jsonify(_view(end_job(_find(prediction_id).id, current_caller())))
 
 
 def _create(model: Model, client_id: str | None = None) -> Any:
     caller, body = current_caller(), read_request()
-    asked, parts = read_input(body.input, model, deadline_s=cancel_after_s(), **body.job_fields)
+    labels = {NAME_LABEL: client_id} if client_id else {}
+    asked, parts = read_input(
+        body.input, model, deadline_s=cancel_after_s(), metadata=labels, **body.job_fields
+    )
     assert isinstance(request, StrictRequest)
     intake = accept(
         asked,
@@ -101,7 +103,7 @@ def _create(model: Model, client_id: str | None = None) -> Any:
     waiting_room().wait(intake.job_id, seconds)
     record = read_job(intake.job_id, caller)
     is_async = "respond-async" in (prefer or "")
-    return jsonify(_view(record, client_id, is_waiting=bool(seconds))), 202 if is_async else 201
+    return jsonify(_view(record, is_waiting=bool(seconds))), 202 if is_async else 201
 
 
 def _key(client_id: str) -> str:
@@ -119,9 +121,7 @@ def _find(prediction_id: str) -> JobRecord:
     return read_job(job_id or prediction_id, caller)
 
 
-def _view(
-    record: JobRecord, shown_id: str | None = None, *, is_waiting: bool = False
-) -> dict[str, Any]:
+def _view(record: JobRecord, *, is_waiting: bool = False) -> dict[str, Any]:
     is_running = record.state is JobState.RUNNING
     return prediction_view(
         record,
@@ -130,6 +130,5 @@ def _view(
         link=own_image_url,
         base_url=base_url(),
         version=version_named(current_farm().catalog, record.model),
-        shown_id=shown_id,
         is_waiting=is_waiting,
     )
