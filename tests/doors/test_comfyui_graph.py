@@ -115,6 +115,11 @@ def test_as_many_steps_are_run_as_were_asked_for(steps: int, denoise: float) -> 
     assert stretched(steps, denoise, most=150)[0] <= 150
 
 
+def test_hardly_any_denoising_is_not_infinitely_many_steps() -> None:
+    assert stretched(20, 1e-320, most=150) == (150, 1e-320)
+    assert stretched(150, 150 / 150.5, most=150)[0] == 150
+
+
 @pytest.mark.parametrize("pixels", [0, 1, 6, 64])
 def test_a_mask_grows_by_as_many_pixels(pixels: int) -> None:
     mask = Image.new("L", (200, 200))

@@ -6,10 +6,13 @@ import pytest
 from flask import request
 from flask.testing import FlaskClient
 
+from myriad.db.keys import create_key
 from myriad.job import JobState
-from tests.web.drawing import png
+from tests.web.conftest import farm_of
+from tests.web.drawing import finish_job, png
 from web.app import FrontEnd
 from web.auth import current_caller
+from web.doors.comfyui.follower import follow
 from web.doors.huggingface.request import read_task
 from web.doors.waiting import draw
 from web.farm import current_farm
@@ -38,6 +41,8 @@ def test_a_socket_is_not_for_other_sites_and_not_for_plain_requests(client: Flas
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
     foreign = client.get("/ws", headers={**upgrade, "Origin": "https://elsewhere.example"})
     assert (foreign.status_code, foreign.json["error"]["type"]) == (403, "forbidden")
+    broken = client.get("/ws", headers={**upgrade, "Origin": "http://["})
+    assert (broken.status_code, broken.json["error"]["type"]) == (403, "forbidden")
 
 
 def test_each_address_answers_under_api_too(client: FlaskClient) -> None:
@@ -50,6 +55,32 @@ def test_a_file_has_no_other_names(client: FlaskClient) -> None:
         for kind in ("output", "temp", "input", "secret"):
             query = {"filename": name, "type": kind}
             assert client.get("/view", query_string=query).status_code == 404
+
+
+def test_a_picture_is_called_what_it_is_called_here(module_app: FrontEnd) -> None:
+    client, farm = module_app.test_client(), farm_of(module_app)
+    job_id = client.post("/api/v1/jobs", json={"model": "tiny", "prompt": "x"}).json["id"]
+    finish_job(farm, job_id)
+    name = f"{job_id}_00001_.png"
+    found = client.get("/view", query_string={"filename": name})
+    assert found.status_code == 200, found.text
+    assert found.headers["Content-Disposition"] == f'filename="{name}"'
+    arabic = f"{job_id}_0000\N{ARABIC-INDIC DIGIT ONE}_.png"
+    assert client.get("/view", query_string={"filename": arabic}).status_code == 404
+
+
+def test_a_place_is_given_back_whatever_goes_wrong(module_app: FrontEnd) -> None:
+    for _ in range(100):
+        with pytest.raises(KeyError):  # a server without connections to part with
+            follow(farm_of(module_app), {}, "", "me")
+
+
+def test_a_key_in_the_address_is_for_sockets_only(app: FrontEnd) -> None:
+    client, query = app.test_client(), {"token": create_key(farm_of(app).db, "me")[1]}
+    for path in ("/ws", "/api/ws"):
+        assert client.get(path, query_string=query).status_code == 400, "let in, but no handshake"
+    for path in ("/history/ws", "/api/history/ws"):
+        assert client.get(path, query_string=query).status_code == 401
 
 
 def test_large_bodies_are_for_pictures_only(client: FlaskClient) -> None:

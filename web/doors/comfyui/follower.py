@@ -1,7 +1,7 @@
 """A thread for each open socket: looks at the client's jobs and tells what is new."""
 
 import json
-from contextlib import suppress
+from collections.abc import Iterable
 from datetime import timedelta
 from threading import BoundedSemaphore, Thread
 from time import monotonic
@@ -97,30 +97,37 @@ class _Follower:
 
     def _look(self) -> str | None:
         """Tell what is new. Why to end, if the key is no longer good."""
-        begun = [job_id for job_id, feed in self._feeds.items() if not feed.is_over]
         now, db = clock.now(), self._farm.db
         try:
             if self._scope and not is_good(db, self._scope):
                 return "the API key is no longer good"
-            sight = see(db, self._scope, self._client, since=self._since, begun=begun)
+            sight = see(db, self._scope, self._client, self._since)
             self._tell_status(sight.remaining)
-            # The feeds of jobs that are gone, or ended long ago, go.
-            self._feeds = {each: self._feeds.get(each) or Feed() for each in sight.job_ids}
-            for job_id, feed in self._feeds.items():
-                self._tell(job_id, feed)
+            self._tell_all(sight.job_ids)
         except MyriadError as error:
             _log.warning("socket_looks_later", error=str(error))
         else:
             self._since = max(self._since, now - _LATE)
         return None
 
-    def _tell(self, job_id: str, feed: Feed) -> None:
-        if feed.is_over:
-            return
-        with suppress(NotFound):
-            self._tell_of(find_job(self._farm.db, job_id, scope=self._scope), feed)
+    def _tell_all(self, job_ids: Iterable[str]) -> None:
+        """Tell of these, and of all that was begun. What is over is kept while it is seen."""
+        begun = [each for each, feed in self._feeds.items() if not feed.is_over]
+        seen = dict.fromkeys([*begun, *job_ids])
+        self._feeds = {each: self._feeds.get(each) or Feed() for each in seen}
+        for job_id, feed in self._feeds.items():
+            if not feed.is_over:
+                self._look_at(job_id, feed)
 
-    def _tell_of(self, job: JobRecord, feed: Feed) -> None:
+    def _look_at(self, job_id: str, feed: Feed) -> None:
+        try:
+            job = find_job(self._farm.db, job_id, scope=self._scope)
+        except NotFound:  # deleted
+            feed.is_over = True
+        else:
+            self._tell(job, feed)
+
+    def _tell(self, job: JobRecord, feed: Feed) -> None:
         is_running = job.state is JobState.RUNNING
         fraction = self._farm.signals.progress(job.work_id) if is_running else 0.0
         for kind, data in feed.events(job, fraction):

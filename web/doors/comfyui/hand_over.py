@@ -59,7 +59,11 @@ def take_over(environ: dict[str, Any]) -> Server:
 
 def shut(connection: Server, why: str | None = None) -> None:
     """Say goodbye and hear no more, even of a client that goes on talking."""
-    with suppress(ConnectionClosed, ProtocolError, OSError):
+    try:
         connection.close(message=why)
+    except ConnectionClosed:
+        return  # by the client, who is being answered
+    except (ProtocolError, OSError):
+        pass
     with suppress(OSError):
         connection.sock.shutdown(socket.SHUT_RDWR)

@@ -1,10 +1,10 @@
 """What a socket has to look at: few jobs, however many wait and however many are drawn."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from myriad.db.database import Database
@@ -25,36 +25,31 @@ class Sight:
     job_ids: tuple[str, ...]
 
 
-def see(db: Database, scope: str, client: str, *, since: datetime, begun: Collection[str]) -> Sight:
-    """The client's jobs that ended at `since` or later, that run, or whose beginning was told.
-
-    Of a job that waits there is nothing to tell, so none of those is read.
-    """
+def see(db: Database, scope: str, client: str, since: datetime) -> Sight:
+    """What ended at `since` or later, and what runs. Of jobs that wait there is nothing to tell."""
     live = select(func.count()).where(visible(scope), _came_here(), JobRow.state.in_(_LIVE))
     # Written so that no index of keys serves: it would have all that the key ever asked read.
     ended = _labels().where(
         func.coalesce(JobRow.api_key_id, "") == scope, JobRow.completed_at >= since
     )
-    is_begun = or_(JobRow.state == JobState.RUNNING.value, JobRow.id.in_(list(begun)))
-    running = _labels().where(visible(scope), is_begun)
+    running = _labels().where(visible(scope), JobRow.state == JobState.RUNNING.value)
     with db.read() as session:
-        remaining = session.scalar(live) or 0
-        ids = [
+        job_ids = (
             *_of(client, session, ended.order_by(JobRow.completed_at)),
             *_of(client, session, running.order_by(JobRow.created_at)),
-        ]
-    return Sight(remaining, tuple(dict.fromkeys(ids)))
+        )
+        return Sight(session.scalar(live) or 0, job_ids)
 
 
 def _came_here() -> ColumnElement[bool]:
     return JobRow.door == DOOR
 
 
-def _labels() -> Select[tuple[str, dict[str, str]]]:
+def _labels() -> Select[str, dict[str, Any]]:
     return select(JobRow.id, JobRow.labels).where(_came_here())
 
 
-def _of(client: str, session: Session, query: Select[tuple[str, dict[str, str]]]) -> list[str]:
+def _of(client: str, session: Session, query: Select[str, dict[str, Any]]) -> list[str]:
     return [
         job_id for job_id, labels in session.execute(query) if ticket_in(labels).client == client
     ]
