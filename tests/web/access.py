@@ -80,3 +80,6 @@ TABLE: Mapping[str, Access] = {
 
 DOOR_READS: frozenset[str] = frozenset()
 """Rules of doors that need only `read` though their method could change something."""
+
+DOOR_ADMINS = frozenset({"GET /v1/webhooks/default/secret"})
+"""Rules of doors that are for the scope `admin` alone."""
