@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, func, select, true, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.batch import BatchPage, BatchRecord
 from myriad.db.cursor import read_cursor, write_cursor
 from myriad.db.database import Database
+from myriad.db.jobs import visible
 from myriad.db.tables import LIVE, BatchRow, JobRow
 from myriad.errors import NotFound
 from myriad.job import JobState, Stage, overall_progress
@@ -21,7 +22,9 @@ _Standing = Mapping[tuple[JobState, Stage], int]
 def find_batch(db: Database, batch_id: str, *, scope: str | None) -> BatchRecord:
     """The caller's batch. `scope` is as for `find_job`. Raises NotFound, also for another's."""
     with db.read() as session:
-        row = session.scalar(select(BatchRow).where(BatchRow.id == batch_id, _visible(scope)))
+        row = session.scalar(
+            select(BatchRow).where(BatchRow.id == batch_id, visible(scope, BatchRow))
+        )
         if row is None:
             raise NotFound(f"no batch {batch_id}")
         return _records(session, [row])[0]
@@ -31,7 +34,7 @@ def list_batches(
     db: Database, *, scope: str | None, cursor: str | None = None, limit: int = 50
 ) -> BatchPage:
     """The caller's batches, newest first. Raises InvalidRequest for a cursor we did not make."""
-    query = select(BatchRow).where(_visible(scope))
+    query = select(BatchRow).where(visible(scope, BatchRow))
     if cursor:
         query = query.where(tuple_(BatchRow.created_at, BatchRow.id) < read_cursor(cursor))
     query = query.order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(limit + 1)
@@ -51,7 +54,7 @@ def begin_cancel(db: Database, batch_id: str, *, scope: str | None) -> list[str]
     rows that workers wait for. Raises NotFound.
     """
     with db.write() as session:
-        mine = select(BatchRow).where(BatchRow.id == batch_id, _visible(scope))
+        mine = select(BatchRow).where(BatchRow.id == batch_id, visible(scope, BatchRow))
         row = session.scalar(mine.with_for_update())
         if row is None:
             raise NotFound(f"no batch {batch_id}")
@@ -59,12 +62,6 @@ def begin_cancel(db: Database, batch_id: str, *, scope: str | None) -> list[str]
             row.canceled_at = clock.now()
         live = select(JobRow.id).where(JobRow.batch_id == batch_id, JobRow.state.in_(LIVE))
         return list(session.scalars(live.order_by(JobRow.created_at.desc())))
-
-
-def _visible(scope: str | None) -> ColumnElement[bool]:
-    if scope is None:
-        return true()
-    return BatchRow.api_key_id == scope if scope else BatchRow.api_key_id.is_(None)
 
 
 def _records(session: Session, rows: Sequence[BatchRow]) -> list[BatchRecord]:

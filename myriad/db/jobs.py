@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from myriad.db.cursor import read_cursor, write_cursor
 from myriad.db.database import Database
-from myriad.db.tables import ImageRow, JobRow, StageRunRow
+from myriad.db.tables import BatchRow, ImageRow, JobRow, StageRunRow
 from myriad.errors import NotFound
 from myriad.job import CacheOutcome, JobState, Stage
 from myriad.record import ImageRecord, JobPage, JobRecord
@@ -73,11 +73,13 @@ def traceparent_of(db: Database, job_id: str) -> str | None:
         return session.scalar(select(JobRow.traceparent).where(JobRow.id == job_id))
 
 
-def visible(scope: str | None) -> ColumnElement[bool]:
-    """Which jobs a caller may see."""
+def visible(
+    scope: str | None, table: type[JobRow] | type[BatchRow] = JobRow
+) -> ColumnElement[bool]:
+    """Which jobs, or batches, a caller may see."""
     if scope is None:
         return true()
-    return JobRow.api_key_id == scope if scope else JobRow.api_key_id.is_(None)
+    return table.api_key_id == scope if scope else table.api_key_id.is_(None)
 
 
 def _records(session: Session, jobs: Sequence[JobRow]) -> list[JobRecord]:
