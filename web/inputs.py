@@ -1,7 +1,5 @@
 """Pictures that callers hand in: taken in, kept, and found again by id."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 
@@ -10,6 +8,7 @@ from myriad.errors import InvalidRequest
 from myriad.inputs import INPUT_TYPE, input_key
 from myriad.record import InputRecord
 from web.auth import Caller
+from web.base64_text import decoded
 from web.farm import current_farm
 from web.upload import Upload, read_upload
 
@@ -89,7 +88,4 @@ def _data_of(text: str, field: str) -> bytes:
             "must be the id of an input, or a data URI of a PNG, JPEG or WebP picture in base64",
             field=field,
         )
-    try:
-        return base64.b64decode(text[head.end() :], validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("is not valid base64", field=field) from None
+    return decoded(text[head.end() :], field)

@@ -1,12 +1,11 @@
 """Pictures in AUTOMATIC1111's requests: bare base64, or a data URI; never an address."""
 
-import base64
-import binascii
 import re
 
 from PIL import ImageOps
 
 from myriad.errors import InvalidRequest
+from web.base64_text import decoded
 from web.doors.transparency import PLAIN, as_png, opened
 
 _HEAD = re.compile(r"data:image/[\w.+-]{1,32};base64,")
@@ -19,10 +18,7 @@ def picture_bytes(value: object, field: str) -> bytes:
     if value[:8].lower().startswith(("http://", "https:/")):
         raise InvalidRequest("addresses are not fetched; send the picture itself", field=field)
     head = _HEAD.match(value)
-    try:
-        return base64.b64decode(value[head.end() if head else 0 :].strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("is not valid base64", field=field) from None
+    return decoded(value[head.end() if head else 0 :].strip(), field)
 
 
 def mask_bytes(data: bytes, max_pixels: int, *, is_inverted: bool) -> bytes:

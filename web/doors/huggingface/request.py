@@ -1,7 +1,5 @@
 """`{"inputs", "parameters"}`: what their clients send for text-to-image and image-to-image."""
 
-import base64
-import binascii
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,6 +8,7 @@ from myriad.errors import InvalidRequest
 from myriad.model import Model
 from myriad.params import MAX_SEED, invalid_request
 from myriad.resolve import new_seed
+from web.base64_text import decoded
 from web.doors.size import fitting_size
 from web.doors.waiting import Uploads
 from web.job_request import JobRequest, LoraRequest
@@ -60,7 +59,9 @@ def read_task(values: Any, model: Model, output_format: str) -> tuple[JobRequest
         raise invalid_request(error) from error
     try:
         asked = Parameters.model_validate(body.parameters or {})
-        parts: Uploads = {} if asked.prompt is None else {"image": (_picture(body.inputs),)}
+        parts: Uploads = (
+            {} if asked.prompt is None else {"image": (decoded(body.inputs, "inputs"),)}
+        )
         return _job_request(body.inputs, asked, model, output_format), parts
     except ValidationError as error:
         problem = invalid_request(error)
@@ -95,11 +96,3 @@ def _size(asked: Parameters, model: Model) -> tuple[int | None, int | None]:
         return None, None
     own = model.defaults
     return fitting_size(asked.width or own.width, asked.height or own.height, model)
-
-
-def _picture(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        problem = "must be a picture in base64, as there is a prompt"
-        raise InvalidRequest(problem, field="inputs") from None

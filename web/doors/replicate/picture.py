@@ -1,10 +1,9 @@
 """Pictures in an input: a file that was handed in, or a data URI; never another's address."""
 
-import base64
-import binascii
 import re
 
 from myriad.errors import InvalidRequest
+from web.base64_text import decoded
 
 _DATA_URI = re.compile(r"data:[\w.+-]{1,64}/[\w.+-]{1,64};base64,")
 _FILE = re.compile(r"(?:https?://[^/?#\s]{1,255})?/v1/files/([0-9a-f]{64})")
@@ -20,7 +19,4 @@ def picture_of(text: str, field: str) -> str | bytes:
             "must be a file of /v1/files or a data URI; other addresses are not fetched",
             field=field,
         )
-    try:
-        return base64.b64decode(text[head.end() :], validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("is not valid base64", field=field) from None
+    return decoded(text[head.end() :], field)
