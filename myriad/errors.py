@@ -23,7 +23,7 @@ MyriadError                     anything we raise on purpose
 │   ├── StorageUnavailable      the object store does not answer
 │   │   └── ObjectDamaged       it answers, with other bytes than were stored
 │   ├── Overloaded              the farm has too much to do to be in time
-│   └── Busy                    every place to wait at is taken: try again later
+│   └── Busy                    no place to wait at is left for the caller: try again later
 ├── StillRunning                the answer was held for as long as it may be; the job goes on
 ├── StageError                  a stage could not finish its work on a job
 │   ├── ModelUnavailable        this worker cannot get at the model now; another may

@@ -8,11 +8,10 @@ from redis import Redis
 from myriad import clock, fault
 from myriad.artifact import ArtifactStore
 from myriad.blocked import BlockedTerms
-from myriad.catalog import Catalog, Model, load_catalog
+from myriad.catalog import Catalog, load_catalog
 from myriad.db.commit import RetryRule
 from myriad.db.database import Database, DatabaseLimits
-from myriad.errors import ConfigError, InvalidRequest
-from myriad.job import Stage
+from myriad.errors import ConfigError
 from myriad.link import sign_link
 from myriad.pool import Pool, load_pools
 from myriad.record import ImageRecord
@@ -63,12 +62,6 @@ class Farm:
             return direct
         token = sign_link(self.secret, key, clock.now() + ttl)
         return f"{base_url.rstrip('/')}/files/{token}"
-
-    def check_served(self, model: Model) -> None:
-        """Raise InvalidRequest on `model` unless some pool serves each stage of it."""
-        for stage in Stage:
-            if not any(pool.serves(stage, model.name) for pool in self.pools):
-                raise InvalidRequest(f"no pool of this farm does {stage} for it", field="model")
 
     def close(self) -> None:
         """Give back connections, after the last spans are sent."""

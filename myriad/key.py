@@ -11,6 +11,7 @@ MAX_NAME_CHARS = 64
 DEFAULT_SCOPES = ("read", "write")
 LIMIT_NAMES = ("rate_per_minute", "max_running", "max_queued", "megapixel_steps_per_day")
 """What a key may have limits of its own for."""
+_FRACTIONAL = frozenset({"megapixel_steps_per_day"})
 
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -22,6 +23,8 @@ class Scope(StrEnum):
     """Looking at one's own jobs and pictures, and at the models."""
     WRITE = "write"
     """Asking for pictures, handing them in, canceling and deleting."""
+    PRIORITY = "priority"
+    """Asking for jobs that go before everybody else's, together with `write`."""
     METRICS = "metrics"
     """`GET /metrics`, and nothing else."""
     ADMIN = "admin"
@@ -74,4 +77,6 @@ def check_limits(limits: Mapping[str, float]) -> dict[str, float]:
             raise InvalidRequest(f"must be one of {', '.join(LIMIT_NAMES)}", field=name)
         if not 0 <= most < float("inf"):
             raise InvalidRequest("must be a number from 0", field=name)
+        if most != int(most) and name not in _FRACTIONAL:
+            raise InvalidRequest("must be a whole number", field=name)
     return {name: int(most) if most == int(most) else most for name, most in limits.items()}

@@ -15,6 +15,9 @@ from myriad.status import moment
 OWNER = "myriad"
 """Whose the models are, in names of the form `owner/name`."""
 
+DOOR = "replicate"
+"""The door through which predictions are asked for."""
+
 NAME_LABEL = "prediction_id"
 """The label that holds the name a client gave its prediction."""
 
@@ -33,6 +36,11 @@ def version_named(catalog: Catalog, name: str) -> str:
     return version_of(model) if model else ""
 
 
+def name_of(record: JobRecord) -> str | None:
+    """What its client called it; a job of another door may bear the label for its own reasons."""
+    return record.metadata.get(NAME_LABEL) if record.door == DOOR else None
+
+
 def prediction_view(
     record: JobRecord,
     *,
@@ -41,13 +49,16 @@ def prediction_view(
     base_url: str,
     version: str,
     is_waiting: bool = False,
+    has_name: bool = True,
 ) -> dict[str, Any]:
     """The JSON body of a prediction; `fraction` is of the job's current stage.
+
+    Without `has_name` its client's name leads to it no more, and its id is shown instead.
 
     To a client that asked to wait and whose time is up, `is_waiting`, a running one must
     still be `starting`: whatever else it reads it takes for the end.
     """
-    shown_id = record.metadata.get(NAME_LABEL, record.id)
+    shown_id = (has_name and name_of(record)) or record.id
     path = f"{base_url.rstrip('/')}/v1/predictions/{shown_id}"
     return {
         "id": shown_id,

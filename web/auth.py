@@ -46,10 +46,10 @@ class Caller:
         """The key's own limits; the farm's settings go for what is left out."""
         return self.key.limits if self.key else {}
 
-    def check(self, needed: Scope) -> None:
-        """Raise Forbidden unless the caller may do what `needed` names."""
+    def check(self, needed: Scope, *, field: str | None = None) -> None:
+        """Raise Forbidden unless the caller may do what `needed` names, as `field` asks for."""
         if self.key is not None and not self.key.allows(needed):
-            raise Forbidden(f"this API key lacks the scope {needed}")
+            raise Forbidden(f"this API key lacks the scope {needed}", field=field)
 
 
 def needs(scope: Scope) -> Callable[[_View], _View]:

@@ -10,8 +10,7 @@ from myriad.address import check_webhook_url
 from myriad.batch import BatchRecord, batch_view
 from myriad.db.batch_intake import BatchIntake, BatchSubmission, find_batch_replay, submit_batch
 from myriad.db.batches import begin_cancel, find_batch
-from myriad.db.cancel import cancel_job
-from myriad.errors import NotFound, RequestError
+from myriad.errors import RequestError
 from myriad.fault import fault
 from myriad.submission import Submission
 from web.auth import Caller
@@ -19,6 +18,7 @@ from web.farm import admission, current_farm, nudge_dispatch
 from web.inputs import Inputs
 from web.intake import checked
 from web.job_request import JobRequest
+from web.jobs import end_jobs
 from web.limits import allowance_of, refusals_counted
 from web.links import base_url
 from web.observe import keep_quiet
@@ -47,8 +47,8 @@ def accept_batch(
 ) -> BatchIntake:
     """Check every job, commit them all or none, and have them dispatched.
 
-    Raises InvalidRequest naming the job and its field, IdempotencyMismatch, Conflict,
-    RateLimited, Unavailable.
+    Raises InvalidRequest or Forbidden naming the job and its field, IdempotencyMismatch,
+    Conflict, RateLimited, Unavailable.
     """
     keep_quiet(webhook=webhook)
     farm = current_farm()
@@ -95,14 +95,7 @@ def view_batch(record: BatchRecord) -> dict[str, Any]:
 
 def cancel_batch(batch_id: str, caller: Caller) -> BatchRecord:
     """Cancel all its jobs that have not ended, and say how it stands now. Raises NotFound."""
-    farm = current_farm()
-    for job_id in begin_cancel(farm.db, batch_id, scope=caller.sees):
-        try:
-            if cancel_job(farm.db, job_id, scope=caller.sees):
-                farm.signals.announce_cancel(job_id)
-        except NotFound:
-            continue  # deleted in this very moment
-    nudge_dispatch()
+    end_jobs(begin_cancel(current_farm().db, batch_id, scope=caller.sees), caller)
     return read_batch(batch_id, caller)
 
 

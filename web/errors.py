@@ -20,6 +20,7 @@ from myriad.errors import (
     Unauthorized,
     Unavailable,
 )
+from web.metrics import current_metrics
 from web.word import error_text, status_title
 
 RETRY_AFTER_S = 5
@@ -61,13 +62,13 @@ def as_error(error: Exception) -> MyriadError:
     """Whatever a view raised, as one of ours; logged if it is our own fault."""
     if isinstance(error, MyriadError):
         if error.status >= 500 and not isinstance(error, _TOLD):
-            _log.error("request_failed", code=error.code, path=request.path, exc_info=error)
+            _tell_operator(error, code=error.code)
             return MyriadError(_OUR_FAULT)
         return error
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
         kind = _KIND_OF.get(error.code or 500, RequestError)
         return kind(error.description or error.name)
-    _log.error("request_failed", path=request.path, exc_info=error)
+    _tell_operator(error)
     return MyriadError(_OUR_FAULT)
 
 
@@ -81,7 +82,7 @@ def wants_page() -> bool:
 
 def _myriad_error(error: MyriadError) -> Response:
     if error.status >= 500 and not isinstance(error, Unavailable):
-        _log.error("request_failed", code=error.code, path=request.path, exc_info=error)
+        _tell_operator(error, code=error.code)
         return _answer(500, _internal())
     return render_error(error)
 
@@ -112,8 +113,14 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _unexpected_error(error: Exception) -> Response:
-    _log.error("request_failed", path=request.path, exc_info=error)
+    _tell_operator(error)
     return _answer(500, _internal())
+
+
+def _tell_operator(error: Exception, **about: str) -> None:
+    """Log and count a defect of ours, which the visitor hears nothing of."""
+    _log.error("request_failed", path=request.path, exc_info=error, **about)
+    current_metrics().traffic.internal_errors.inc()
 
 
 def _internal() -> dict[str, Any]:

@@ -8,6 +8,9 @@ from myriad.db.sweep import live_jobs_among
 from myriad.farm import Farm
 from tasks.nudge import Nudge
 from web.admission import Admission
+from web.patience import PatientLook
+from web.places import has_several_keys
+from web.served import with_served_models
 from web.wait import WaitingRoom
 
 _FARM = "myriad.farm"
@@ -17,11 +20,16 @@ _ADMISSION = "myriad.admission"
 
 
 def attach_farm(app: Flask, farm: Farm, nudge: Nudge) -> None:
-    """Make the farm reachable from every request of `app`."""
-    app.extensions[_FARM] = farm
+    """Make the farm reachable from every request of `app`, with the models it can serve.
+
+    Raises ConfigError if there are none.
+    """
+    app.extensions[_FARM] = farm = with_served_models(farm)
     app.extensions[_NUDGE] = nudge
     app.extensions[_WAITING_ROOM] = WaitingRoom(
-        farm.settings.web_threads, partial(live_jobs_among, farm.db)
+        farm.settings.web_threads,
+        PatientLook(partial(live_jobs_among, farm.db)),
+        partial(has_several_keys, farm.db),
     )
     app.extensions[_ADMISSION] = Admission(farm)
 

@@ -1,6 +1,6 @@
 """Is the process alive, is the farm ready, and what is it busy with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 
 from apiflask import APIBlueprint
@@ -16,10 +16,12 @@ from myriad.farm import Farm
 from myriad.job import Stage
 from myriad.key import Scope
 from myriad.leaving import is_leaving
+from myriad.pool import Pool
 from web.auth import needs, require_key
 from web.errors import RETRY_AFTER_S
 from web.farm import current_farm
 from web.metrics import CONTENT_TYPE, current_metrics
+from web.served import unserved_stages
 
 health = APIBlueprint("health", __name__, tag="Health")
 
@@ -33,7 +35,7 @@ def livez() -> Response:
 @health.get("/readyz")
 @health.doc(responses=[503])
 def readyz() -> Response:
-    """Say whether a job handed in now would be drawn, and if not, what is missing."""
+    """Say whether a job handed in now would be drawn, of any model, and if not, what is missing."""
     farm = current_farm()
     report = {name: _outcome(check, farm) for name, check in _CHECKS.items()}
     if is_leaving():
@@ -95,12 +97,22 @@ def _workers(farm: Farm) -> str:
         return "unknown before the migration"
     workers = live_workers(farm.db, within_s=farm.settings.lease_s)
     present = {worker.pool for worker in workers}
-    served = {stage for pool in farm.pools if pool.name in present for stage in pool.stages}
-    missing = [stage.value for stage in Stage if stage not in served]
+    live = [pool for pool in farm.pools if pool.name in present]
+    missing = list(_missing(live, farm.catalog))
     if not missing:
         return "ok"
     reasons = [f"{pool} left: {why}" for pool, why in unfit_workers(farm.db).items()]
     return "; ".join([f"none live for {', '.join(missing)}", *reasons])
+
+
+def _missing(pools: Collection[Pool], models: Collection[str]) -> Iterator[str]:
+    """Stages that none of the pools does: of any model, or of those it names."""
+    for stage in Stage:
+        lacking = [name for name in models if stage in unserved_stages(pools, name)]
+        if len(lacking) == len(models):
+            yield stage.value
+        elif lacking:
+            yield f"{stage.value} of {' and '.join(lacking)}"
 
 
 _CHECKS: dict[str, Callable[[Farm], str]] = {

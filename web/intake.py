@@ -12,6 +12,7 @@ from myriad.db.idempotency import find_replay
 from myriad.db.intake import Intake, submit
 from myriad.fault import fault
 from myriad.job import EventKind
+from myriad.key import Scope
 from myriad.model import Model
 from myriad.params import GenerationParams
 from myriad.resolve import resolve
@@ -40,7 +41,8 @@ def accept(
     """Check `asked` against its model, commit it, and have it dispatched.
 
     `parts` are pictures that came beside it; `door` names the interface. Raises
-    InvalidRequest naming the field, IdempotencyMismatch, Conflict, RateLimited, Unavailable.
+    InvalidRequest or Forbidden naming the field, IdempotencyMismatch, Conflict,
+    RateLimited, Unavailable.
     """
     keep_quiet(prompt=asked.prompt, negative=asked.negative_prompt, webhook=asked.webhook)
     farm = current_farm()
@@ -75,11 +77,12 @@ def checked(
 ) -> Submission:
     """What `asked` comes to with its model; pictures it brings are in `inputs`, not yet kept.
 
-    Raises InvalidRequest naming the field.
+    Raises InvalidRequest or Forbidden naming the field.
     """
     farm = current_farm()
+    if asked.priority > 0:
+        caller.check(Scope.PRIORITY, field="priority")
     model = farm.catalog.find(asked.model)
-    farm.check_served(model)
     params = _params(asked, parts or {}, model, inputs)
     if asked.webhook is not None:
         check_webhook_url(asked.webhook, farm.settings.webhook_allow)

@@ -137,7 +137,9 @@ class JobRequest(StrictModel):
     deadline_s: float | None = Field(
         None, gt=0, le=MAX_DEADLINE_S, description="Give up if it has not ended by then."
     )
-    priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
+    priority: int = Field(
+        0, ge=-100, le=100, description="Higher goes first; above 0 needs the scope `priority`."
+    )
     metadata: Annotated[
         dict[Label, LabelText], Field(max_length=MAX_LABELS), BeforeValidator(few)
     ] = Field({}, description="Labels of your own, given back with the job.")

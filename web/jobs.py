@@ -1,6 +1,8 @@
 """Looking at jobs and ending them, for every door."""
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -70,6 +72,19 @@ def end_job(job_id: str, caller: Caller) -> JobRecord:
         farm.signals.announce_cancel(job_id)
         nudge_dispatch()
     return read_job(job_id, caller)
+
+
+def end_jobs(job_ids: Iterable[str], caller: Caller) -> None:
+    """Cancel those of the caller's that have neither ended nor been deleted, one by one.
+
+    A transaction for all would hold rows that workers wait for.
+    """
+    farm = current_farm()
+    for job_id in job_ids:
+        with suppress(NotFound):
+            if cancel_job(farm.db, job_id, scope=caller.sees):
+                farm.signals.announce_cancel(job_id)
+    nudge_dispatch()
 
 
 def remove_job(job_id: str, caller: Caller) -> None:

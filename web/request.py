@@ -23,9 +23,10 @@ UPLOAD_LIMIT = "MAX_UPLOAD_LENGTH"
 _PARAMS = "params"
 _MAX_SHOWN = 100
 _PICTURE_PARTS = {"image": 1, "mask": 1, "control_image": math.inf}
-# Pictures within JSON. Long enough that millions of short ones cannot pass for pictures.
-_DATA_URI = re.compile(rb'"data:image/[A-Za-z0-9+/=;,]{64,}+"')
-_BASE64 = re.compile(rb'"(?:data:image/[A-Za-z0-9+/=;,]{64,}+|[A-Za-z0-9+/]{4096,}+={0,2})"')
+# Pictures within JSON. Long enough that millions of short ones cannot pass for pictures. The
+# backslash is for clients that escape what they need not: PHP sends `\/`, .NET `\u002B` for +.
+_DATA_URI = re.compile(rb'"data:image\\?/[A-Za-z0-9+/=;,\\]{64,}+"')
+_BASE64 = re.compile(rb'"(?:data:image\\?/[A-Za-z0-9+/=;,\\]{64,}+|[A-Za-z0-9+/\\]{4096,}+={0,2})"')
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _View = TypeVar("_View", bound=Callable[..., Any])

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore, Condition, Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Self
 
 import structlog
 
 from myriad.errors import Busy
+from web.places import Places
 
 _LOOK_EVERY_S = 0.04
 _FREE_THREADS = 8
@@ -26,10 +27,11 @@ class _Guest:
 
 
 class Seat:
-    """One of the places to wait at, held until it is left."""
+    """One of the places to wait at, held by a caller until it is left."""
 
-    def __init__(self, room: "WaitingRoom") -> None:
+    def __init__(self, room: "WaitingRoom", scope: str) -> None:
         self._room = room
+        self._scope = scope
         self._leaving = Lock()
         self._is_left = False
 
@@ -44,7 +46,7 @@ class Seat:
         """Make room for another; a second time does nothing."""
         with self._leaving:
             if not self._is_left:
-                self._room.free()
+                self._room.free(self._scope)
             self._is_left = True
 
     def __enter__(self) -> Self:
@@ -65,26 +67,30 @@ class WaitingRoom:
     One thread looks for all of them: each look is one short query, however many wait.
     """
 
-    def __init__(self, threads: int, live: Live) -> None:
-        self._seats = BoundedSemaphore(seats_among(threads))
+    def __init__(self, threads: int, live: Live, are_shared: Callable[[], bool]) -> None:
+        self._seats = Places(seats_among(threads))
         self._live = live
+        self._are_shared = are_shared
         self._guests: set[_Guest] = set()
         self._changed = Condition()
         self._has_news = self._is_closing = False
         self._thread = Thread(target=self._loop, name="waiting-room", daemon=True)
         self._thread.start()
 
-    def take_seat(self) -> Seat:
-        """A place to wait at. Raises Busy if there is none: ask before a job is accepted."""
-        if not self._seats.acquire(blocking=False):
-            raise Busy("too many are waiting for their pictures; try again")
-        return Seat(self)
+    def take_seat(self, scope: str) -> Seat:
+        """A place to wait at for this caller. Ask before a job is accepted.
 
-    def wait(self, job_id: str, seconds: float) -> None:
-        """Return once the job is final, when time is up, or at once if no seat is free."""
+        Raises Busy if there is none, or where the caller has its part of them already.
+        """
+        if not self._seats.take(scope, self._are_shared):
+            raise Busy("too many are waiting for their pictures; try again")
+        return Seat(self, scope)
+
+    def wait(self, job_id: str, seconds: float, scope: str) -> None:
+        """Return once the job is final, when time is up, or at once if there is no seat."""
         if seconds <= 0:
             return
-        with suppress(Busy), self.take_seat() as seat:
+        with suppress(Busy), self.take_seat(scope) as seat:
             seat.wait(job_id, seconds)
 
     def watch(self, job_id: str, seconds: float) -> bool:
@@ -100,9 +106,9 @@ class WaitingRoom:
             with self._changed:
                 self._guests.discard(guest)
 
-    def free(self) -> None:
-        """A seat was left."""
-        self._seats.release()
+    def free(self, scope: str) -> None:
+        """A seat of this caller was left."""
+        self._seats.leave(scope)
 
     def close(self) -> None:
         """Let everybody go."""

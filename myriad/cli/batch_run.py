@@ -1,6 +1,7 @@
 """Drawing a batch: as many lines under way as the farm takes, their pictures saved in order."""
 
 import hashlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from myriad.errors import (
     RateLimited,
     RequestError,
     Unauthorized,
+    Unavailable,
 )
 from myriad.job import JobState
 
@@ -28,6 +30,8 @@ MOST_UNDER_WAY = 64
 REFUSED = "refused"
 _PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
+_OUTAGE_S = 60.0
+"""How long a farm that has answered may be away."""
 
 _FOR_ALL = (Unauthorized, Forbidden, QuotaExceeded)
 """What would be said of every other line, too, for a day or more."""
@@ -50,11 +54,12 @@ class BatchRun:
         self._folder, self._out = folder, out
         self._tell, self._again = tell, again
         self._under_way: deque[tuple[Line, str]] = deque()
+        self._answered_at = -math.inf
 
     def run(self, lines: Iterable[Line]) -> None:
         """Bring every line to its end.
 
-        Raises MyriadError if the farm goes away or no longer lets the caller in.
+        Raises MyriadError if the farm stays away or no longer lets the caller in.
         """
         for line in lines:
             known = self._log.result_of(line)
@@ -85,16 +90,19 @@ class BatchRun:
         """Put the line under way, or note that it is refused; else how long to wait, seconds."""
         try:
             job_id = self._job_of_before(line, failed) or self._submit(line, failed)
-        except (RequestError, Overloaded) as error:
+        except (RequestError, Unavailable) as error:
             if isinstance(error, _FOR_ALL):
                 raise
-            if (pause_s := _pause_s(error)) is not None:
+            if (pause_s := self._pause_s(error)) is not None:
                 return pause_s
+            if not isinstance(error, RequestError | Overloaded):
+                raise  # the farm is away
             told = f"{error.field}: {error.message}" if error.field else error.message
             self._end(line, None, REFUSED, told)
         except OSError as error:
             self._end(line, None, REFUSED, system_words(error))
         else:
+            self._answered_at = time.monotonic()
             self._under_way.append((line, job_id))
         return None
 
@@ -167,17 +175,23 @@ class BatchRun:
         """What the farm answers once it takes questions again."""
         while True:
             try:
-                return ask()
-            except (RateLimited, Overloaded) as error:
-                if (pause_s := _pause_s(error)) is None:
+                answer = ask()
+            except (RateLimited, Unavailable) as error:
+                if (pause_s := self._pause_s(error)) is None:
                     raise
+            else:
+                self._answered_at = time.monotonic()
+                return answer
             time.sleep(pause_s)
 
-
-def _pause_s(error: MyriadError) -> float | None:
-    """When the farm may take what it would not, seconds; None where no time will mend it."""
-    is_passing = isinstance(error, RateLimited | Overloaded) and not error.field
-    return min(error.retry_after_s or _PAUSE_S, _LONGEST_PAUSE_S) if is_passing else None
+    def _pause_s(self, error: MyriadError) -> float | None:
+        """When the farm may take what it would not, seconds; None where no time will mend it."""
+        if isinstance(error, RateLimited | Overloaded):
+            is_passing = not error.field
+        else:
+            is_away = isinstance(error, Unavailable)
+            is_passing = is_away and time.monotonic() < self._answered_at + _OUTAGE_S
+        return min(error.retry_after_s or _PAUSE_S, _LONGEST_PAUSE_S) if is_passing else None
 
 
 def _record(line: Line, job_id: str | None, status: str, **found: Any) -> Record:

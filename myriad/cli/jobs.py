@@ -6,7 +6,8 @@ from itertools import islice
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from myriad.cli.connection import connect, with_farm
 from myriad.cli.group import DONE, say_error
@@ -91,18 +92,20 @@ def _each(job_ids: tuple[str, ...], act: Callable[[str], str]) -> None:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("id", "status", "stage", "model", "took", "prompt", box=None)
+    whole_id = Column("id", min_width=32, no_wrap=True)  # the other commands ask for it
+    status, stage, duration = (Column(name, no_wrap=True) for name in ("status", "stage", "took"))
+    table = Table(whole_id, status, stage, "model", duration, "prompt", box=None)
     for each in found:
         total_s = each["metrics"]["total_s"]
         took = f"{total_s:.1f} s" if total_s is not None else f"{each['progress']:.0%}"
         prompt = " ".join(each["input"]["prompt"].split())
-        short = prompt if len(prompt) <= 60 else f"{prompt[:59]}…"
+        short = Text(prompt if len(prompt) <= 60 else f"{prompt[:59]}…", no_wrap=True)
         table.add_row(each["id"], each["status"], each["stage"], each["model"], took, short)
     return table
 
 
 def _facts(found: Job) -> Table:
-    table = Table(box=None, show_header=False)
+    table = Table("name", Column("value", overflow="fold"), box=None, show_header=False)
     is_failure = found["status"] in (JobState.FAILED, JobState.CANCELED)
     table.add_row("status", why(found) if is_failure else doing(found))
     for name in ("id", "model", "cache", "priority", "created_at", "started_at", "completed_at"):

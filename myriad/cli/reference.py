@@ -44,7 +44,8 @@ A line that the farm does not take has the status `refused`, and is tried in eve
 job failed is left alone without `--retry-failed`. A line is known by what it says: move it, and its
 picture stays; change it, and only it is drawn anew, beside what it was. `prompts/.state.jsonl`
 remembers which job each line became; without it the farm itself does, for as long as it keeps
-idempotency keys (`MYRIAD_IDEMPOTENCY_TTL_S`).
+idempotency keys (`MYRIAD_IDEMPOTENCY_TTL_S`). A farm that has answered may then be away for a
+minute, as while it restarts, and the batch goes on.
 
 ## Commands
 """

@@ -31,7 +31,9 @@ _OPTIONS = (
     click.option("--fps", type=int, help="Frames per second of a video."),
     click.option("--reproducible", is_flag=True, help="The same bytes whatever runs beside it."),
     click.option("--no-cache", is_flag=True, help="Draw afresh even if the answer is known."),
-    click.option("--priority", type=int, help="-100 to 100: higher goes first."),
+    click.option(
+        "--priority", type=int, help="-100 to 100: higher goes first; above 0 if the key may."
+    ),
     click.option("--deadline", "deadline_s", type=Number(), help="Give up after so many seconds."),
     click.option(
         "--label",

@@ -9,7 +9,10 @@ import httpx
 from myriad.client.call import Call, Flow, Pause, Reply
 from myriad.errors import Conflict, JobCanceled, MyriadError, Unavailable
 
-_AGAIN = (429, 503)
+_AWAY = (502, 503, 504)
+"""What the farm says when a part of it is away, and a proxy when the farm is."""
+
+_AGAIN = (429, *_AWAY)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 60.0
 _dice = random.Random()  # noqa: S311 - jitter
 
@@ -17,9 +20,10 @@ _dice = random.Random()  # noqa: S311 - jitter
 def exchange(call: Call, retries: int) -> Flow[httpx.Response]:
     """The successful answer, after at most that many further tries.
 
-    A try is made again after a lost connection and where the farm says that it can
-    help; pauses are as long as it says, else they double. Raises the MyriadError that
-    was answered last, at once if it would take more than a minute to pass.
+    A try is made again after a lost connection, where a proxy finds no farm, and where
+    the farm says that it can help; pauses are as long as it says, else they double.
+    Raises the MyriadError that was answered last, at once if it would take more than a
+    minute to pass.
     """
     for tried in range(retries + 1):
         reply = yield call
@@ -87,7 +91,8 @@ def _told(response: httpx.Response) -> MyriadError:
     try:
         error = error_of(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return MyriadError(f"{response.url} answered {response.status_code}")
+        kind = Unavailable if response.status_code in _AWAY else MyriadError
+        error = kind(f"{response.url} answered {response.status_code}")
     error.retry_after_s = _retry_after_s(response)
     return error
 

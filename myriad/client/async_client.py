@@ -22,9 +22,14 @@ class AsyncClient:
     """
 
     def __init__(
-        self, url: str = "http://127.0.0.1:8600", key: str | None = None, *, retries: int = 4
+        self,
+        url: str = "http://127.0.0.1:8600",
+        key: str | None = None,
+        *,
+        retries: int = 4,
+        patience_s: float = 60.0,
     ) -> None:
-        self._flows = Flows(url, retries)
+        self._flows = Flows(url, retries, patience_s)
         self._key = key
         self._http = httpx.AsyncClient(timeout=TIMEOUT)
 

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Call:
-    """One request. Those to the farm's own API carry the key, those to a `link` do not.
+    """One request, which may be sent again. Only those to the farm's own API carry the key.
 
     With an idempotency key the farm takes it in once, however often it is sent.
     """

@@ -18,17 +18,25 @@ _T = TypeVar("_T")
 class Client:
     """Talks to one farm. Every method raises the MyriadError whose code the farm answered.
 
-    Unavailable also means that nothing answers at `url`. What is lost on the way, and
-    what the farm is too busy for (429, 503), is tried again up to `retries` times; a job
-    is made once all the same. `params` are the fields of the API's jobs (docs/api.md);
-    those that are None are left out, and a picture may be a path, bytes, a PIL image, an
-    input's id or a data URI. Use as a context manager, or call `close`. Threads may share it.
+    Unavailable also means that nothing answers at `url`. What is lost on the way, and what
+    the farm is too busy or away for (429, 502, 503, 504), is tried again up to `retries`
+    times; a job is made once all the same. Who waits for a job, or for its pictures, bears
+    an outage of `patience_s` seconds besides.
+
+    `params` are the fields of the API's jobs (docs/api.md); those that are None are left
+    out, and a picture may be a path, bytes, a PIL image, an input's id or a data URI. Use
+    as a context manager, or call `close`. Threads may share it.
     """
 
     def __init__(
-        self, url: str = "http://127.0.0.1:8600", key: str | None = None, *, retries: int = 4
+        self,
+        url: str = "http://127.0.0.1:8600",
+        key: str | None = None,
+        *,
+        retries: int = 4,
+        patience_s: float = 60.0,
     ) -> None:
-        self._flows = Flows(url, retries)
+        self._flows = Flows(url, retries, patience_s)
         self._key = key
         self._http = httpx.Client(timeout=TIMEOUT)
 

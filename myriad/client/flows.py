@@ -2,26 +2,35 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from math import inf
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from myriad.client.answer import body_of, check_success, exchange
 from myriad.client.call import Call, Flow, Pause
 from myriad.client.picture import Picture, Uploads, data_of
 from myriad.client.result import FINAL, Batch, Job, Result
-from myriad.errors import NotFound
+from myriad.errors import NotFound, Unavailable
 
 OnProgress = Callable[[dict[str, Any]], None]
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
+_T = TypeVar("_T")
+
 
 class Flows:
-    """The farm at `url`; each exchange is tried again up to `retries` times."""
+    """The farm at `url`; each exchange is tried again up to `retries` times.
 
-    def __init__(self, url: str, retries: int) -> None:
+    Who waits for a job or for its pictures bears it for `patience_s` seconds that the farm
+    is away.
+    """
+
+    def __init__(self, url: str, retries: int, patience_s: float) -> None:
         self.url = url.rstrip("/")
         self._retries = retries
+        self._patience_s = patience_s
 
     def submit(self, prompt: str, params: Mapping[str, Any], key: str | None = None) -> Flow[Job]:
         values = yield from Uploads(self).named({"prompt": prompt, **params})
@@ -77,16 +86,16 @@ class Flows:
         timeout_s: float | None,
         is_final: Callable[[Mapping[str, Any]], bool],
     ) -> Flow[dict[str, Any]]:
-        """The job or batch behind `path` once it is final. Raises TimeoutError."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        """The job or batch behind `path` once it is final. Raises TimeoutError, Unavailable."""
+        deadline = inf if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
-            now = yield from self.get(path)
+            now = yield from self._patiently(partial(self.get, path), deadline)
             if on_progress:
                 on_progress(now)
             if is_final(now):
                 return now
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TimeoutError(f"{path.removeprefix('/')} is still {now['status']}")
             yield Pause(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
@@ -104,7 +113,7 @@ class Flows:
 
     def download(self, url: str) -> Flow[bytes]:
         call = Call("GET", url, is_link=True)
-        return (yield from exchange(call, self._retries)).content
+        return (yield from self._patiently(partial(exchange, call, self._retries))).content
 
     def result(self, job: Job) -> Flow[Result]:
         """What the final job came to. Raises what it failed of."""
@@ -125,6 +134,17 @@ class Flows:
         return (
             yield from self.result((yield from self.wait_job(job["id"], on_progress, timeout_s)))
         )
+
+    def _patiently(self, ask: Callable[[], Flow[_T]], deadline: float = inf) -> Flow[_T]:
+        """What is answered once the farm is back. Raises Unavailable if that takes too long."""
+        until = min(time.monotonic() + self._patience_s, deadline)
+        while True:
+            try:
+                return (yield from ask())
+            except Unavailable:
+                if time.monotonic() >= until:
+                    raise
+            yield Pause(_LONGEST_PAUSE_S)
 
     def _once(self, path: str, body: Mapping[str, Any], key: str | None) -> Flow[dict[str, Any]]:
         """Post under that idempotency key or a fresh one: however often, it is taken in once."""

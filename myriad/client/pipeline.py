@@ -72,7 +72,8 @@ class RemotePipeline:
         `on_progress` is called with the job, or the batch of several, as it moves; Ctrl-C,
         or an exception in there, cancels what was asked for.
 
-        Raises what a job failed of, and InvalidRequest.
+        Raises what a job failed of, InvalidRequest, and Unavailable when the farm is away
+        for longer than `Client` bears it: the work goes on there.
         """
         if output_type != "pil":
             raise InvalidRequest("must be pil: the farm sends pictures", field="output_type")
@@ -121,24 +122,41 @@ class RemotePipeline:
     def _drawn(
         self, jobs: Sequence[Mapping[str, Any]], on_progress: OnProgress | None
     ) -> list[Result]:
-        """Each job's picture. Whatever interrupts the wait for them cancels them."""
+        """Each job's picture. Who interrupts the wait for them cancels them."""
         client = self._client
         if len(jobs) == 1:
             job = client.submit(**jobs[0])
-            with _canceling(partial(client.cancel, job["id"])):
-                return [client.result(client.wait(job["id"], on_progress))]
+            with _canceling(partial(client.cancel, job["id"]), on_progress) as told:
+                return [client.result(client.wait(job["id"], told))]
         batch_id = client.batch(jobs)["id"]
-        with _canceling(partial(client.cancel_batch, batch_id)):
-            client.wait_batch(batch_id, on_progress)
+        with _canceling(partial(client.cancel_batch, batch_id), on_progress) as told:
+            client.wait_batch(batch_id, told)
         ended = list(client.jobs(batch=batch_id))
         return [client.result(job) for job in reversed(ended)]
 
 
 @contextmanager
-def _canceling(cancel: Callable[[], Any]) -> Iterator[None]:
+def _canceling(cancel: Callable[[], Any], on_progress: OnProgress | None) -> Iterator[OnProgress]:
+    """Cancel when the caller ends it: by Ctrl-C, or by what `on_progress` raises.
+
+    What the client raises itself cancels nothing: the farm goes on while nobody hears it.
+    """
+
+    def told(now: dict[str, Any]) -> None:
+        if on_progress:
+            with _cancels(cancel, Exception):
+                on_progress(now)
+
+    with _cancels(cancel, KeyboardInterrupt, SystemExit):
+        yield told
+
+
+@contextmanager
+def _cancels(cancel: Callable[[], Any], *kinds: type[BaseException]) -> Iterator[None]:
+    """Cancel what is under way at these exceptions, as far as that can be done."""
     try:
         yield
-    except BaseException:
+    except kinds:
         with suppress(MyriadError):
             cancel()
         raise

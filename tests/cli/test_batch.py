@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from myriad.cli.batch_file import read_lines
-from myriad.cli.batch_log import MANIFEST, STATE, open_log
+from myriad.cli.batch_log import MANIFEST, STATE, Record, open_log
 from myriad.cli.batch_run import BatchRun
 from myriad.cli.commands import commands
 from myriad.client import Client, Job
-from myriad.errors import Conflict, TooManyJobs
+from myriad.errors import Conflict, TooManyJobs, Unavailable
+from tests.client.lossy import PASS, Lossy, losing
 from tests.web.bombs import picture
 
 
@@ -156,18 +157,45 @@ class FullFarm(Client):
         return super().submit(prompt, **options)
 
 
-def test_a_full_farm_gets_the_next_line_when_one_is_done(
-    farm_url: str, file: Path, tmp_path: Path
-) -> None:
-    write(file, *(ask(word, cache=False) for word in ("first", "second", "third", "fourth")))
+def lines_done(client: Client, file: Path) -> list[int]:
+    """Draw the batch beside its file: the lines in the order in which they succeeded."""
     told: list[int] = []
-    with FullFarm(farm_url, "second", "fourth") as client, open_log(tmp_path) as log:
-        run = BatchRun(
-            client, log, tmp_path, tmp_path, lambda each: told.append(each[0]["line"]), again=False
-        )
-        run.run(read_lines(file))
-    assert client.refused == set()
-    assert told == [1, 2, 3, 4]
+
+    def tell(records: list[Record]) -> None:
+        told.extend(each["line"] for each in records if each["status"] == "succeeded")
+
+    with open_log(file.parent) as log:
+        BatchRun(client, log, file.parent, file.parent, tell, again=False).run(read_lines(file))
+    return told
+
+
+def test_a_full_farm_gets_the_next_line_when_one_is_done(farm_url: str, file: Path) -> None:
+    write(file, *(ask(word, cache=False) for word in ("first", "second", "third", "fourth")))
+    with FullFarm(farm_url, "second", "fourth") as client:
+        assert lines_done(client, file) == [1, 2, 3, 4]
+        assert client.refused == set()
+
+
+@pytest.fixture
+def lossy(farm_url: str) -> Iterator[Lossy]:
+    with losing(farm_url) as way:
+        yield way
+
+
+def test_a_farm_that_goes_away_is_waited_for(lossy: Lossy, file: Path) -> None:
+    write(file, ask("before", cache=False), ask("after", cache=False))
+    away: tuple[int, dict[str, str]] = (502, {})
+    lossy.trouble = [PASS, away, away]  # as the second line is sent, and as the first is waited for
+    with Client(lossy.url, retries=0) as client:
+        assert lines_done(client, file) == [1, 2]
+    assert lossy.trouble == []
+
+
+def test_a_farm_that_was_never_there_is_not(lossy: Lossy, file: Path) -> None:
+    write(file, ask("alone"))
+    lossy.trouble = [(502, {})]
+    with Client(lossy.url, retries=0) as client, pytest.raises(Unavailable):
+        lines_done(client, file)
 
 
 def test_a_torn_line_of_the_log_is_not_counted(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_jobs_lists_and_filters(cli: CliRunner, farm_url: str) -> None:
     assert of_none.stdout == ""
 
 
+def test_a_narrow_terminal_cuts_no_id_and_no_address(cli: CliRunner, farm_url: str) -> None:
+    """What a pipe gets is 80 columns wide, too."""
+    narrow = {"COLUMNS": "80", "MYRIAD_URL": farm_url}
+    with Client(farm_url) as client:
+        job = client.wait(client.submit("words " * 20, seed=1)["id"])
+    table = cli.invoke(commands, ["jobs"], env=narrow).stdout
+    assert re.search(rf"^ {job['id']}  succeeded ", table, re.MULTILINE)
+    assert max(map(len, table.splitlines())) <= 80
+    shown = cli.invoke(commands, ["job", job["id"]], env=narrow).stdout
+    assert job["output"][0]["url"] in "".join(shown.split())
+
+
 def test_cancel_says_how_the_job_stands(cli: CliRunner, farm_url: str) -> None:
     with Client(farm_url) as client:
         job_id = client.submit("to be canceled", num_inference_steps=150, cache=False)["id"]

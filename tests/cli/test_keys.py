@@ -107,6 +107,10 @@ def test_a_rotation_shows_a_new_secret(keys: Keys) -> None:
             "error: Invalid value for '--limit': max_queued",
         ),
         (
+            ("create", "x", "--limit", "rate_per_minute=0.4"),
+            "error: Invalid value for '--limit': rate_per_minute: must be a whole number",
+        ),
+        (
             ("create", "x", "--limit", "all=1"),
             "error: Invalid value for '--limit': all: must be one",
         ),

@@ -11,12 +11,15 @@ import httpx
 DROP = "drop"
 """Pass the request on, and hang up without an answer."""
 
+PASS = "pass"
+"""Pass the request on, and its answer back."""
+
 _PASSED_ON = ("Authorization", "Content-Type", "Idempotency-Key")
 
 
 @dataclass
 class Lossy:
-    """What happens to the next requests: `DROP`, or an answer's status and headers."""
+    """What happens to the next requests: `DROP`, `PASS`, or an answer's status and headers."""
 
     url: str
     trouble: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)

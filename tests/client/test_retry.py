@@ -3,7 +3,7 @@
 import pytest
 
 from myriad.client import Client
-from myriad.errors import InvalidRequest, MyriadError
+from myriad.errors import InvalidRequest, MyriadError, Unavailable
 from tests.client.lossy import DROP, Lossy
 
 BUSY = (503, {"Retry-After": "0"})
@@ -57,6 +57,42 @@ def test_not_for_ever_and_not_for_hours(lossy: Lossy) -> None:
     with Client(lossy.url) as client, pytest.raises(MyriadError, match="429"):
         client.models()
     assert len(lossy.seen) == 4
+
+
+def test_a_proxy_without_its_farm_is_asked_again(lossy: Lossy) -> None:
+    lossy.trouble = [(502, {}), (504, {})]
+    with Client(lossy.url) as client:
+        assert client.models()
+    assert len(lossy.seen) == 3
+    lossy.trouble = [(502, {}), (504, {})]
+    with Client(lossy.url, retries=0) as client:
+        for status in ("502", "504"):
+            with pytest.raises(Unavailable, match=status):
+                client.models()
+
+
+def test_who_waits_bears_an_outage(lossy: Lossy, farm_url: str) -> None:
+    with Client(lossy.url, retries=0) as client:
+        job_id = client.submit("through an outage")["id"]
+        lossy.trouble = [BUSY, DROP]
+        job = client.wait(job_id)
+        assert job["status"] == "succeeded"
+        (image,) = job["output"]
+        image["url"] = image["url"].replace(farm_url, lossy.url)
+        lossy.trouble = [DROP]
+        assert client.result(job).files[0]
+        assert lossy.trouble == []
+        lossy.trouble = [DROP]
+        with pytest.raises(Unavailable):
+            client.wait(job_id, timeout_s=0)
+
+
+def test_but_not_for_ever(lossy: Lossy) -> None:
+    with Client(lossy.url, retries=0, patience_s=0) as client:
+        job_id = client.submit("through an outage")["id"]
+        lossy.trouble = [BUSY]
+        with pytest.raises(Unavailable):
+            client.wait(job_id)
 
 
 def test_what_is_wrong_is_not_asked_again(lossy: Lossy) -> None:

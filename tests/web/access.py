@@ -68,6 +68,7 @@ TABLE: Mapping[str, Access] = {
     "POST /": Access(Kind.PLAIN, {"data": {"prompt": "x"}}),
     "GET /gallery": _PLAIN,
     "GET /jobs/<job:job_id>": _OWNED,
+    "GET /jobs/<job:job_id>.json": _OWNED,
     "GET /jobs/<job:job_id>/panel": _OWNED,
     "GET /jobs/<job:job_id>/preview": _OWNED,
     "POST /jobs/<job:job_id>/cancel": _OWNED,

@@ -1,7 +1,7 @@
 """A whole front end over a real database, folder and Valkey; no worker is needed."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from myriad.db.migrate import upgrade
 from myriad.embedded import EmbeddedValkey
 from myriad.farm import Farm, open_farm
+from myriad.job import Stage
 from myriad.settings import Settings
 from tests.web.server import free_port, serve
 from web import create_app
@@ -154,6 +155,17 @@ def open_app(home: Path, redis_url: str) -> Iterator[OpenApp]:
     yield make
     for app in opened:
         close_farm(app)
+
+
+def write_pools(folder: Path, **pools: tuple[list[str], Iterable[Stage]]) -> Path:
+    """A `pools.toml` of these pools: the models and stages of each."""
+    path = folder / "pools.toml"
+    entries = [
+        f"[[pool]]\nname = '{name}'\nmodels = {models}\nstages = {[str(each) for each in stages]}\n"
+        for name, (models, stages) in pools.items()
+    ]
+    path.write_text("".join(entries))
+    return path
 
 
 @pytest.fixture

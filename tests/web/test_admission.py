@@ -48,6 +48,8 @@ def test_the_operator_s_longest_wait_holds_for_all(open_app: OpenApp) -> None:
     page = strict.post("/", data={**FORM, "csrf_token": csrf(strict), "prompt": "by hand"})
     assert page.status_code == 503
     assert "too much to do" in page.text
+    assert int(page.headers["Retry-After"]) > 0
+    assert ">by hand</textarea>" in page.text
 
 
 def test_only_those_who_share_workers_count(open_app: OpenApp, tmp_path: Path) -> None:

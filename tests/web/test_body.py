@@ -136,6 +136,17 @@ def test_too_large_a_body_is_not_read(client: FlaskClient) -> None:
     assert response.json["error"]["code"] == "body_too_large"
 
 
+@pytest.mark.parametrize("escaped", ["\\/", "\\u002B", "\\u002b", "+"])
+def test_a_picture_may_be_escaped_as_its_client_likes(client: FlaskClient, escaped: str) -> None:
+    picture = "data:image\\/png;base64," + ("A" * 63 + escaped) * 40_000
+    body = f'{{"prompt": "a", "steps": 1, "image": "{picture}"}}'
+    response = client.post(JOBS, data=body, content_type="application/json")
+    assert (response.status_code, response.json["error"]["field"]) == (400, "steps"), "was read"
+    body = f'{{"prompt": "{picture.removeprefix("data:")}"}}'
+    response = client.post(JOBS, data=body, content_type="application/json")
+    assert response.status_code == 413
+
+
 def test_nothing_was_made_of_them(client: FlaskClient) -> None:
     client.post(JOBS, data=b"[" * 1000, content_type="application/json")
     assert client.get(JOBS).json["jobs"] == []

@@ -17,7 +17,7 @@ from myriad.db.jobs import list_jobs
 from myriad.db.tables import JobRow
 from myriad.farm import Farm
 from myriad.inputs import input_key
-from myriad.job import Stage
+from myriad.job import JobState, Stage, overall_progress
 from myriad.record import JobRecord
 from tests.processes import wait_until
 from tests.web.bombs import picture
@@ -110,6 +110,18 @@ def take_through_denoising(farm: Farm, job_id: str) -> None:
     farm.signals.set_progress(job_id, 0.5)
 
 
+def test_time_left_is_told_once_steps_were_seen(page: Page, site: Site) -> None:
+    ask(page, "多久")
+    job = newest(site.farm)
+    take_through_denoising(site.farm, job.id)
+    left = page.locator("[data-progress]")
+    for done in (0.5, 0.55, 0.6):
+        site.farm.signals.set_progress(job.id, done)
+        progress = overall_progress(JobState.RUNNING, Stage.DENOISE, done)
+        expect(left).to_have_attribute("data-progress", str(progress))
+    expect(left).to_have_text(re.compile(r"^大约还需 \d+ (秒|分钟)$"))
+
+
 def release(farm: Farm, job_id: str) -> None:
     """Start over, so that the whole way can be played again."""
     with farm.db.write() as session:
@@ -184,7 +196,8 @@ def test_pictures_are_handed_in_without_javascript(browser: Browser, site: Site)
     assert (job.params["strength"], job.params["width"], job.params["height"]) == (0.5, 96, 64)
 
 
-def test_a_mask_is_painted(page: Page, site: Site) -> None:
+def paint_a_mask(page: Page) -> None:
+    """Choose a picture, and paint over the left half of its upper edge."""
     page.goto("/")
     page.fill("#prompt", "一部分")
     page.get_by_text("从图片开始").click()
@@ -198,7 +211,16 @@ def test_a_mask_is_painted(page: Page, site: Site) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
     page.mouse.up()
-    wait_until(lambda: page.evaluate("document.getElementById('mask').files.length") == 1)
+    wait_until(lambda: mask_files(page) == ["mask.png"])
+
+
+def mask_files(page: Page) -> list[str]:
+    names = "Array.from(document.getElementById('mask').files, file => file.name)"
+    return list(page.evaluate(names))
+
+
+def test_a_mask_is_painted(page: Page, site: Site) -> None:
+    paint_a_mask(page)
     page.click("button.primary")
     page.wait_for_url(re.compile("/jobs/"))
     job = newest(site.farm)
@@ -207,6 +229,15 @@ def test_a_mask_is_painted(page: Page, site: Site) -> None:
     assert mask.getpixel((20, 1)) == 255
     assert (mask.getpixel((90, 1)), mask.getpixel((20, 60))) == (0, 0)
     expect(page.locator(".inputs img")).to_have_count(2)
+
+
+def test_a_painted_mask_goes_with_its_picture(page: Page) -> None:
+    paint_a_mask(page)
+    page.set_input_files("#image", {**PICTURE, "name": "b.png"})
+    assert mask_files(page) == []
+    page.set_input_files("#mask", {**PICTURE, "name": "chosen.png"})
+    page.set_input_files("#image", PICTURE)
+    assert mask_files(page) == ["chosen.png"]
 
 
 def test_previews_come_and_go(page: Page, site: Site) -> None:

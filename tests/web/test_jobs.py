@@ -4,7 +4,9 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from myriad.db.commit import RetryRule, give_up
 from myriad.db.jobs import find_job
+from myriad.errors import PromptTooLong
 from myriad.farm import Farm
 from myriad.job import Stage
 from myriad.status import job_view
@@ -93,6 +95,17 @@ def test_failed_job_says_why(client: FlaskClient, farm: Farm) -> None:
     job = client.get(f"{JOBS}/{job_id}").json
     assert job["status"] == "failed"
     assert job["error"]["code"] == "non_finite_output"
+    assert "field" not in job["error"]
+
+
+def test_failed_job_names_the_culprit(client: FlaskClient, farm: Farm) -> None:
+    job_id = ask(client)["id"]
+    lease = take(farm, job_id, Stage.ENCODE)
+    assert give_up(farm.db, lease, PromptTooLong("too long", field="prompt"), RetryRule())
+    error = {"code": "prompt_too_long", "message": "too long", "field": "prompt"}
+    assert client.get(f"{JOBS}/{job_id}").json["error"] == error
+    [listed] = client.get(JOBS).json["jobs"]
+    assert listed["error"] == error
 
 
 def test_same_request_again_is_answered_from_the_cache(client: FlaskClient, farm: Farm) -> None:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from myriad.db.keys import create_key
 from tests.web.conftest import OpenApp, farm_of
+from tests.web.login import bearer
 from tests.web.server import free_port
 from tests.web.test_jobs import JOBS
 from web.meter import refusal_counts
@@ -62,6 +63,26 @@ def test_a_key_is_one_caller_and_has_limits_of_its_own(open_app: OpenApp) -> Non
     assert answer.status_code == 429
     assert answer.json["error"]["code"] == "quota_exceeded"
     assert 0 < int(answer.headers["Retry-After"]) <= 24 * 3600
+
+
+def test_only_some_may_go_before_everybody_else(open_app: OpenApp) -> None:
+    app = open_app()
+    client, db = app.test_client(), farm_of(app).db
+    plain, urgent, admin = (
+        bearer(create_key(db, "me", scopes=scopes)[1])
+        for scopes in (["read", "write"], ["read", "write", "priority"], ["admin"])
+    )
+    asked = {"prompt": "x", "priority": 1}
+    refused = client.post(JOBS, json=asked, headers=plain)
+    assert (refused.status_code, refused.json["error"]["code"]) == (403, "forbidden")
+    assert refused.json["error"]["field"] == "priority"
+    batch = {"template": {"prompt": "x"}, "grid": {"priority": [0, 1]}}
+    refused = client.post("/api/v1/batches", json=batch, headers=plain)
+    assert (refused.status_code, refused.json["error"]["field"]) == (403, "grid.priority.1")
+    assert client.get(JOBS, headers=plain).json["jobs"] == []
+    for priority, headers in ((0, plain), (-100, plain), (100, urgent), (100, admin)):
+        answer = client.post(JOBS, json={**asked, "priority": priority}, headers=headers)
+        assert (answer.status_code, answer.json["priority"]) == (201, priority)
 
 
 def test_doors_refuse_in_their_own_words(open_app: OpenApp) -> None:

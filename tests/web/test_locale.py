@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,25 @@ def test_choice_is_remembered(app: FrontEnd) -> None:
     assert "画廊" in client.get("/gallery", headers={"Accept-Language": "en"}).text
     assert "Gallery" in client.get("/gallery?lang=en").text
     assert "Gallery" in client.get("/gallery?lang=../zh").text
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("/?model=english&lang=en", "?model=english&lang=zh"),
+        ("/login?next=/gallery?cursor=a%26b", "?next=%2Fgallery%3Fcursor%3Da%26b&lang=zh"),
+        ("/gallery", "?lang=zh"),
+        ("//evil.example/x", "?lang=zh"),
+    ],
+)
+def test_the_other_language_is_at_the_same_address(
+    module_app: FrontEnd, path: str, link: str
+) -> None:
+    headers = {"Accept": "text/html", "Accept-Language": "en"}
+    page = module_app.test_client().get(f"http://localhost{path}", headers=headers).text
+    found = re.search(r'<a href="([^"]*)" hreflang="zh"', page)
+    assert found
+    assert unescape(found[1]) == link
 
 
 @pytest.mark.parametrize("path", ["/", "/gallery", "/login", "/docs", "/nope"])

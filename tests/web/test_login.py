@@ -30,12 +30,36 @@ def test_pages_lead_to_the_login_and_back(client: FlaskClient, farm: Farm) -> No
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example"]
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "/\t/evil.example/x",
+        "\t//evil.example",
+        "/\r/evil.example",
+        "/\nfoo",
+        "/ /evil.example",
+        "/\N{LINE SEPARATOR}/evil.example",
+        "/\x00",
+        "gallery",
+    ],
+    ids=repr,
 )
 def test_login_leads_nowhere_else(client: FlaskClient, farm: Farm, target: str) -> None:
     _, key = create_key(farm.db, "me")
     form = {"csrf_token": csrf(client, "/login"), "key": key}
-    assert client.post("/login", query_string={"next": target}, data=form).location == "/"
+    back = client.post("/login", query_string={"next": target}, data=form)
+    assert (back.status_code, back.location) == (303, "/")
+
+
+def test_login_leads_back_to_a_page_with_its_query(client: FlaskClient, farm: Farm) -> None:
+    _, key = create_key(farm.db, "me")
+    target = "/gallery?cursor=a%20b&model=%E5%9B%BE"
+    away = client.get(target)
+    form = {"csrf_token": csrf(client, "/login"), "key": key}
+    assert client.post(away.location, data=form).location == target
 
 
 def test_log_out(client: FlaskClient, farm: Farm) -> None:

@@ -9,10 +9,19 @@ import pytest
 from redis import Redis
 
 from myriad.embedded import EmbeddedValkey
+from myriad.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    InvalidRequest,
+    StageFailed,
+    StillRunning,
+    Unavailable,
+)
 from myriad.settings import Settings
 from tests.web.conftest import make_home
 from tests.web.situation import MEASURED, Figures, Site, measured_site
 from web import create_app
+from web.errors import as_error
 from web.farm import close_farm
 from web.metrics import Metrics
 
@@ -118,6 +127,26 @@ def test_counters_only_grow_and_count_nothing_twice(site: Site, figures: Figures
 def test_what_ended_a_moment_ago_is_counted_once_it_is_settled(site: Site) -> None:
     fresh = Metrics(site.farm, settled=timedelta(hours=1))
     assert "myriad_jobs_ended_total" not in Figures(fresh.render().decode())
+
+
+def test_what_an_alarm_asks_the_first_of_is_told_from_the_start(site: Site) -> None:
+    fresh = Figures(Metrics(site.farm, settled=timedelta(hours=1)).render().decode())
+    for name in ("myriad_internal_errors_total", "myriad_webhooks_settled_total"):
+        assert name in fresh
+        assert fresh.get(name) == 0
+
+
+def test_a_defect_of_ours_is_counted_and_nothing_else(site: Site) -> None:
+    def defects() -> float:
+        return Figures(site.client.get("/metrics").text).get("myriad_internal_errors_total")
+
+    with site.app.test_request_context():
+        for kind in (InvalidRequest, Unavailable, StillRunning, StageFailed, DeadlineExceeded):
+            as_error(kind("of the caller or the job"))
+        assert defects() == 0
+        assert as_error(RuntimeError("of ours")).status == 500
+        assert as_error(ConfigError("of ours")).status == 500
+    assert defects() == 2
 
 
 def test_requests_of_this_process(site: Site) -> None:

@@ -1,6 +1,7 @@
 """AUTOMATIC1111's and ComfyUI's doors on a farm without keys, and what they refuse."""
 
 import base64
+import json
 
 import pytest
 from flask import request
@@ -86,6 +87,9 @@ def test_a_key_in_the_address_is_for_sockets_only(app: FrontEnd) -> None:
 def test_large_bodies_are_for_pictures_only(client: FlaskClient) -> None:
     asked = {"sampler_name": "none such", "init_images": ["A" * 3_000_000]}
     read = client.post("/sdapi/v1/img2img", json=asked)
+    assert (read.status_code, read.json["detail"]) == (404, "Sampler not found")
+    escaped = json.dumps(asked).replace("A" * 8, "A\\/\\u002B")
+    read = client.post("/sdapi/v1/img2img", data=escaped, content_type="application/json")
     assert (read.status_code, read.json["detail"]) == (404, "Sampler not found")
     asked["init_images"] = ["A" * 300] * 10_000
     assert client.post("/sdapi/v1/img2img", json=asked).status_code == 413

@@ -31,7 +31,7 @@ def narrow(open_app: OpenApp) -> FrontEnd:
 def sit(narrow: FrontEnd) -> Iterator[Callable[[], Seat]]:
     """Takes the only seat."""
     with ExitStack() as stack, narrow.app_context():
-        yield lambda: stack.enter_context(waiting_room().take_seat())
+        yield lambda: stack.enter_context(waiting_room().take_seat(""))
 
 
 def connect(url: str, prompt: str) -> socket.socket:

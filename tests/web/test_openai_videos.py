@@ -105,6 +105,13 @@ def test_no_opinion_on_a_picture_to_start_from_is_none(client: openai.OpenAI) ->
         assert client.post("/videos", body=asked, cast_to=openai.types.Video).status == "queued"
 
 
+def test_a_label_of_another_door_makes_no_remix(client: openai.OpenAI, site: Site) -> None:
+    asked = {"prompt": "waves", "model": "film", "num_frames": 5}
+    labels = {"metadata": {"remixed_from": "order 66"}}
+    job = httpx.post(f"{site.url}/api/v1/jobs", json={**asked, **labels}, trust_env=False).json()
+    assert client.videos.retrieve(job["id"]).remixed_from_video_id is None
+
+
 def test_what_cannot_be_is_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.videos.create(prompt="waves", input_reference=("a.png", png()))

@@ -7,10 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from myriad.db.jobs import find_job, list_jobs
+from myriad.db.keys import create_key
 from myriad.farm import Farm
 from myriad.job import Stage
 from myriad.record import JobRecord
 from tests.web.drawing import fail_job, finish_job, take
+from tests.web.login import bearer, log_in
 
 FORM = {"prompt": "一个红色圆形", "model": "tiny", "size": "64x64", "num_images": "2", "seed": "7"}
 
@@ -172,6 +174,29 @@ def test_settings_can_be_reused(client: FlaskClient, farm: Farm) -> None:
     assert "&#34;blue&#34;</textarea>" in page
     assert 'value="128x64" checked' in page
     assert 'value="7"' in page
+
+
+@pytest.mark.parametrize("guidance", ["7.1234567", "7", "0.00001"])
+def test_settings_are_reused_as_they_were(client: FlaskClient, farm: Farm, guidance: str) -> None:
+    job = submit(client, farm, guidance_scale=guidance)
+    page = client.get(f"/?from={job.id}").text
+    value = re.search(r'name="guidance_scale"[^>]* value="([^"]*)"', page)
+    assert value
+    assert value[1] == guidance
+    assert 'name="reproducible">' in page
+    assert submit(client, farm, guidance_scale=value[1]).params == job.params
+
+
+def test_job_as_json_is_there_for_who_is_logged_in(client: FlaskClient, farm: Farm) -> None:
+    _, key = create_key(farm.db, "me")
+    told = client.post("/api/v1/jobs", headers=bearer(key), json={"prompt": "a"}).json
+    log_in(client, key)
+    page = client.get(f"/jobs/{told['id']}").text
+    assert "Bearer $MYRIAD_KEY" in unescape(page)
+    assert f'href="/jobs/{told["id"]}.json"' in page
+    shown = client.get(f"/jobs/{told['id']}.json")
+    assert shown.mimetype == "application/json"
+    assert shown.json == client.get(f"/api/v1/jobs/{told['id']}", headers=bearer(key)).json
 
 
 def test_chinese_prompt_for_an_english_model_is_warned_of(client: FlaskClient, farm: Farm) -> None:

@@ -13,6 +13,7 @@ from web.api.prefer import wait_seconds
 from web.wait import WaitingRoom, seats_among
 
 ALICE, BOB = "a" * 32, "b" * 32
+ME = "me"
 
 
 class Jobs:
@@ -39,13 +40,13 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def room(jobs: Jobs) -> Iterator[WaitingRoom]:
-    room = WaitingRoom(threads=4, live=jobs)
+    room = WaitingRoom(threads=4, live=jobs, are_shared=lambda: False)
     yield room
     room.close()
 
 
 def sit(room: WaitingRoom, job_id: str) -> Thread:
-    waiter = Thread(target=room.wait, args=(job_id, 60))
+    waiter = Thread(target=room.wait, args=(job_id, 60, ME))
     waiter.start()
     return waiter
 
@@ -86,28 +87,39 @@ def test_waits_until_the_job_is_final(room: WaitingRoom, jobs: Jobs) -> None:
 
 
 def test_returns_when_time_is_up(room: WaitingRoom) -> None:
-    room.wait(ALICE, 0.05)
+    room.wait(ALICE, 0.05, ME)
 
 
 def test_answers_at_once_when_every_seat_is_taken(room: WaitingRoom, jobs: Jobs) -> None:
     waiters = [sit(room, ALICE), sit(room, BOB)]
     wait_until(lambda: jobs.seen == {ALICE, BOB})
-    room.wait("c" * 32, 60)
+    room.wait("c" * 32, 60, ME)
     assert "c" * 32 not in jobs.seen
     jobs.live.clear()
     for waiter in waiters:
         waiter.join(10)
-    room.wait("c" * 32, 60)  # a seat is free again
+    room.wait("c" * 32, 60, ME)  # a seat is free again
 
 
 def test_who_finds_no_seat_is_told_before_anything_is_begun(room: WaitingRoom) -> None:
-    seats = [room.take_seat(), room.take_seat()]
+    seats = [room.take_seat(ME), room.take_seat(ME)]
     with pytest.raises(Busy):
-        room.take_seat()
+        room.take_seat(ME)
     seats[0].leave()
     seats[0].leave()  # the second time frees nobody else's seat
-    with room.take_seat(), pytest.raises(Busy):
-        room.take_seat()
+    with room.take_seat(ME), pytest.raises(Busy):
+        room.take_seat(ME)
+
+
+def test_one_of_several_callers_does_not_wait_at_every_seat(jobs: Jobs) -> None:
+    room = WaitingRoom(threads=4, live=jobs, are_shared=lambda: True)
+    waiter = sit(room, ALICE)
+    wait_until(lambda: jobs.seen == {ALICE})
+    room.wait(BOB, 60, ME)  # at once
+    assert BOB not in jobs.seen
+    room.take_seat("another").leave()
+    room.close()
+    waiter.join(10)
 
 
 @given(st.integers(1, 256))
@@ -120,7 +132,7 @@ def test_some_threads_are_always_left_for_the_others(threads: int) -> None:
 
 def test_nobody_waits_for_a_database_that_is_away(room: WaitingRoom, jobs: Jobs) -> None:
     jobs.is_away = True
-    room.wait(ALICE, 60)
+    room.wait(ALICE, 60, ME)
     jobs.is_away = False
     bob = sit(room, BOB)
     jobs.live.clear()
@@ -129,7 +141,7 @@ def test_nobody_waits_for_a_database_that_is_away(room: WaitingRoom, jobs: Jobs)
 
 
 def test_closing_lets_everybody_go(jobs: Jobs) -> None:
-    room = WaitingRoom(threads=2, live=jobs)
+    room = WaitingRoom(threads=2, live=jobs, are_shared=lambda: False)
     alice = sit(room, ALICE)
     wait_until(lambda: bool(jobs.seen))
     room.close()

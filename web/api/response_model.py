@@ -28,10 +28,11 @@ class ErrorBody(BaseModel):
 
 
 class JobProblem(BaseModel):
-    """Why a job failed."""
+    """Why a job failed; `field` names the culprit where there is one."""
 
     code: str
     message: str
+    field: str | None = Field(None, exclude_if=lambda name: name is None)
 
 
 class ImageView(BaseModel):
@@ -90,7 +91,9 @@ class JobView(BaseModel):
     error: JobProblem | None
     notes: list[str] = Field(description="What was done to make it run, as when memory ran out.")
     cache: CacheOutcome
-    queue_position: int | None = Field(description="Jobs that go first; null unless queued.")
+    queue_position: int | None = Field(
+        description="Jobs that go first; null unless queued, and in lists."
+    )
     priority: int
     batch: str | None = Field(description="The batch it belongs to.")
     metadata: dict[str, str]

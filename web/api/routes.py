@@ -56,7 +56,7 @@ def create_job(asked: JobRequest, headers: JobHeaders) -> Any:
         request_digest=request.json_body.digest,
     )
     seconds = wait_seconds(headers.prefer, current_farm().settings.wait_max_s)
-    waiting_room().wait(intake.job_id, seconds)
+    waiting_room().wait(intake.job_id, seconds, caller.scope)
     record = read_job(intake.job_id, caller)
     extra = {"Location": f"/api/v1/jobs/{record.id}"}
     if seconds:

@@ -36,7 +36,7 @@ def draw(
     A client that goes away in the meantime gives up its seat, but its job goes on.
     Nobody is to hold the uploads all that time: `parts` is emptied, and the body is gone.
     """
-    with waiting_room().take_seat() as seat:
+    with waiting_room().take_seat(caller.scope) as seat:
         intake = accept(asked, caller, parts=parts, **how)
         parts.clear()
         if isinstance(request, StrictRequest):
@@ -48,7 +48,11 @@ def sit_out(seat: Seat, job_id: str, caller: Caller, seconds: float | None = Non
     """The job once it is final, time is up, or nobody waits any more."""
     end = monotonic() + (hold_s() if seconds is None else seconds)
     while (left := end - monotonic()) > 0:
-        if seat.wait(job_id, min(left, _LOOK_UP_EVERY_S)) or is_client_gone():
+        if seat.wait(job_id, min(left, _LOOK_UP_EVERY_S)):
+            record = read_job(job_id, caller)
+            if record.state.is_final:
+                return record
+        if is_client_gone():
             break
     return read_job(job_id, caller)
 

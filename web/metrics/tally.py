@@ -61,6 +61,8 @@ class Tally:
             ["state"],
             registry=registry,
         )
+        # An alarm asks for the first of them: of a series that begins with 1 no increase is seen.
+        self._deliveries.labels("given_up")
         self._webhook_seconds = _seconds(
             "webhook", "From the event to its delivery.", [], _WEBHOOK_S, registry
         )

@@ -26,6 +26,10 @@ class Traffic:
         self.under_way = Gauge(
             "myriad_http_requests_under_way", "Requests not yet answered.", registry=registry
         )
+        # Told from the start, at nought: of a series that begins with 1 no increase is seen.
+        self.internal_errors = Counter(
+            "myriad_internal_errors", "Requests that failed by a defect of ours.", registry=registry
+        )
         Gauge("myriad_http_threads", "Threads of this process.", registry=registry).set(threads)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:

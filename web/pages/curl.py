@@ -15,5 +15,5 @@ def curl_command(base_url: str, body: Mapping[str, Any], *, needs_key: bool) -> 
         f"--data-raw {shlex.quote(json.dumps(body, ensure_ascii=False))}",
     ]
     if needs_key:
-        lines.insert(1, '-H "Authorization: Bearer $MYRIAD_API_KEY"')
+        lines.insert(1, '-H "Authorization: Bearer $MYRIAD_KEY"')
     return " \\\n  ".join(lines)

@@ -10,7 +10,7 @@ from myriad.model import Model
 from myriad.params import VIDEO_FORMAT, invalid_request
 from web.job_request import JobRequest
 from web.pages.form_extras import extra_defaults, extra_values, read_extras
-from web.pages.form_number import decimal, whole
+from web.pages.form_number import decimal, whole, written
 from web.pages.size import OWN_SIZE, read_size
 
 _WHOLE_NUMBERS = ("num_inference_steps", "num_images", "seed")
@@ -46,20 +46,21 @@ def default_values(model: Model) -> dict[str, str]:
         "output_format": "png",
         "size": f"{model.defaults.width}x{model.defaults.height}",
         "num_inference_steps": str(model.defaults.num_inference_steps),
-        "guidance_scale": f"{model.defaults.guidance_scale:g}",
+        "guidance_scale": written(model.defaults.guidance_scale),
         "scheduler": model.defaults.scheduler,
     } | extra_defaults(model)
 
 
 def values_of(params: Mapping[str, Any]) -> dict[str, str]:
     """A form that asks for these very params again."""
-    plain = {name: str(value) for name, value in params.items() if isinstance(value, str | int)}
+    # By their exact types: True is an int, too, and would be "True".
+    plain = {name: str(value) for name, value in params.items() if type(value) in (str, int)}
     values = plain | extra_values(params)
     if plain["output_format"] == VIDEO_FORMAT:
         del values["output_format"]
     return values | {
         "size": f"{params['width']}x{params['height']}",
-        "guidance_scale": f"{params['guidance_scale']:g}",
+        "guidance_scale": written(params["guidance_scale"]),
     }
 
 

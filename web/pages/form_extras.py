@@ -8,7 +8,7 @@ from typing import Any
 
 from myriad.model import Model
 from myriad.params import MAX_CONTROLNETS
-from web.pages.form_number import decimal, whole
+from web.pages.form_number import decimal, whole, written
 
 _CONTROL_PARTS = ("model", "image_id", "scale")
 
@@ -62,17 +62,17 @@ def extra_values(params: Mapping[str, Any]) -> dict[str, str]:
     for place, use in enumerate(params.get("controlnets") or ()):
         values[control(place, "model")] = use["model"]
         values[control(place, "image_id")] = use["image"]
-        values[control(place, "scale")] = f"{use['scale']:g}"
+        values[control(place, "scale")] = written(use["scale"])
     for use in params.get("loras") or ():
         values[f"lora_{use['name']}"] = "on"
-        values[f"lora_scale_{use['name']}"] = f"{use['scale']:g}"
+        values[f"lora_scale_{use['name']}"] = written(use["scale"])
     if refiner := params.get("refiner"):
         values |= {
             "refiner": refiner["model"],
-            "denoising_start": f"{refiner['denoising_start']:g}",
+            "denoising_start": written(refiner["denoising_start"]),
         }
     if params.get("strength") is not None:
-        values["strength"] = f"{params['strength']:g}"
+        values["strength"] = written(params["strength"])
     if params.get("reproducible"):
         values["reproducible"] = "on"
     return {name: text for name, text in values.items() if text is not None}

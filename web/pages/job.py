@@ -33,6 +33,12 @@ def job_panel(job_id: str) -> str:
     return render_template("job_panel.html", **_context(job_id))
 
 
+@pages.get("/jobs/<job:job_id>.json")
+def job_json(job_id: str) -> dict[str, Any]:
+    """As the native API shows it, for browsers: that knows nobody by a cookie."""
+    return view_job(read_job(job_id, current_caller()))
+
+
 @pages.get("/jobs/<job:job_id>/preview")
 def preview(job_id: str) -> Response:
     """The picture as far as it is drawn."""

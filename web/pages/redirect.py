@@ -1,7 +1,13 @@
 """Where a form's POST leads: always somewhere on this farm."""
 
+import re
+
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
+
+# Printable ASCII without spaces and backslashes. Two slashes begin the name of another host,
+# browsers take a backslash for a slash, and tabs and line breaks are left out before it is read.
+_LOCAL = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
 def to_job(job_id: str) -> Response:
@@ -16,7 +22,4 @@ def to_gallery() -> Response:
 
 def to_local(target: str | None) -> Response:
     """To a path of ours, or home if `target` would lead anywhere else."""
-    path = (target or "").replace("\\", "/")
-    # Two slashes begin the name of another host.
-    is_local = path.startswith("/") and not path.startswith("//")
-    return redirect(target if target and is_local else "/", 303)
+    return redirect(target if target and _LOCAL.fullmatch(target) else "/", 303)

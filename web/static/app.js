@@ -60,6 +60,26 @@ function say() {
 document.addEventListener("htmx:after:swap", say);
 say();
 
+// Tells how long drawing may still take, from the steps that were seen: the first may have
+// waited for the model, so that counting begins with the one after it.
+let steps = [];
+function tellTimeLeft() {
+  const place = document.querySelector("[data-progress]");
+  if (!place) return (steps = []);
+  const [progress, now] = [Number(place.dataset.progress), performance.now()];
+  if (progress < steps.at(-1)?.progress) steps = [];
+  if (progress !== steps.at(-1)?.progress) steps.push({ progress, now });
+  const [, first, ...later] = steps;
+  if (!later.length) return;
+  const last = later.at(-1);
+  const pace = (last.progress - first.progress) / (last.now - first.now);
+  const left = Math.max(1, ((1 - last.progress) / pace - (now - last.now)) / 1000);
+  const [words, number] = left < 100 ? [place.dataset.seconds, left] : [place.dataset.minutes, left / 60];
+  place.textContent = words.replace("{}", Math.ceil(number));
+}
+document.addEventListener("htmx:after:swap", tellTimeLeft);
+tellTimeLeft();
+
 // Videos play by themselves, unless the visitor has asked for less motion.
 function play() {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;

@@ -27,6 +27,13 @@ async function openPainter() {
   canvas.height = Math.round(picture.naturalHeight * shrink);
 }
 
+// The file that was painted, to be told from one that was chosen.
+let painted;
+function forgetPainted() {
+  const input = document.getElementById("mask");
+  if (painted && input?.files[0] === painted) input.value = "";
+}
+
 let last;
 function stroke(canvas, event) {
   const scale = canvas.width / canvas.clientWidth;
@@ -50,7 +57,9 @@ function handIn(canvas) {
   mask.convertToBlob().then((blob) => {
     const files = new DataTransfer();
     files.items.add(new File([blob], "mask.png", { type: "image/png" }));
-    document.getElementById("mask").files = files.files;
+    const input = document.getElementById("mask");
+    input.files = files.files;
+    painted = input.files[0];
   });
 }
 
@@ -76,7 +85,9 @@ document.addEventListener("click", (event) => {
   openPainter();
 });
 document.addEventListener("change", (event) => {
-  if (event.target.id === "image") openPainter();
+  if (event.target.id !== "image") return;
+  forgetPainted();
+  openPainter();
 });
 document.addEventListener("htmx:after:swap", openPainter);
 openPainter();

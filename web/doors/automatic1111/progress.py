@@ -5,14 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from myriad import clock
-from myriad.db.jobs import list_jobs
 from myriad.job import JobState, Stage, overall_progress
 from myriad.record import JobRecord
-from web.auth import Caller
 from web.farm import current_farm
 from web.jobs import current_preview
 
-_MOST = 100
 _IDLE = {
     "skipped": False,
     "interrupted": False,
@@ -26,20 +23,13 @@ _IDLE = {
 }
 
 
-def live_jobs(caller: Caller, door: str) -> list[JobRecord]:
-    """The caller's own jobs of this door that have not ended: first what runs, oldest first."""
-    found: list[JobRecord] = []
-    for state in (JobState.RUNNING, JobState.QUEUED):
-        page = list_jobs(current_farm().db, scope=caller.scope, state=state, door=door, limit=_MOST)
-        found += reversed(page.jobs)
-    return found
+def idle_view() -> dict[str, Any]:
+    """The body of `progress` while there is nothing to do."""
+    return _view(0.0, 0.0, _IDLE, None)
 
 
-def progress_view(jobs: list[JobRecord], *, has_image: bool) -> dict[str, Any]:
-    """The body of `progress`; `jobs` as `live_jobs` gives them, the first is the current one."""
-    if not jobs:
-        return _view(0.0, 0.0, _IDLE, None)
-    job = jobs[0]
+def progress_view(job: JobRecord, count: int, *, has_image: bool) -> dict[str, Any]:
+    """The body of `progress`: of the current job, one of `count`."""
     fraction = _fraction(job)
     progress = overall_progress(job.state, job.stage, fraction)
     preview = current_preview(job) if has_image else None
@@ -47,7 +37,7 @@ def progress_view(jobs: list[JobRecord], *, has_image: bool) -> dict[str, Any]:
     state = {
         **_IDLE,
         "job": job.id,
-        "job_count": len(jobs),
+        "job_count": count,
         "job_timestamp": job.created_at.strftime("%Y%m%d%H%M%S"),
         "sampling_step": _step(job, fraction, steps),
         "sampling_steps": steps,

@@ -4,14 +4,16 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from myriad.errors import InvalidRequest
+from myriad.db.live import LiveJob, live_jobs
+from myriad.errors import InvalidRequest, NotFound
 from myriad.job import JobState
 from web.auth import current_caller
 from web.doors.automatic1111.blueprint import automatic1111
 from web.doors.automatic1111.checkpoint import CHECKPOINT, choose_model, chosen_model
 from web.doors.automatic1111.drawing import DOOR
-from web.doors.automatic1111.progress import live_jobs, progress_view
-from web.jobs import end_job
+from web.doors.automatic1111.progress import idle_view, progress_view
+from web.farm import current_farm
+from web.jobs import end_jobs, read_job
 
 _TRUE = ("1", "true", "on", "yes")
 
@@ -20,18 +22,20 @@ _TRUE = ("1", "true", "on", "yes")
 def progress() -> Response:
     """How far the caller's jobs of this door are; another's are none of its business."""
     skips = request.args.get("skip_current_image", "").lower() in _TRUE
-    jobs = live_jobs(current_caller(), DOOR)
-    return jsonify(progress_view(jobs, has_image=not skips))
+    jobs = _live()
+    try:
+        current = read_job(jobs[0].id if jobs else "", current_caller())
+    except NotFound:  # there is none, or it was deleted in this very moment
+        return jsonify(idle_view())
+    return jsonify(progress_view(current, len(jobs), has_image=not skips))
 
 
 @automatic1111.post("/v1/interrupt")
 def interrupt() -> Response:
     """End the caller's running jobs of this door; if none runs yet, the one that goes next."""
-    caller = current_caller()
-    jobs = live_jobs(caller, DOOR)
+    jobs = _live()
     running = [job for job in jobs if job.state is JobState.RUNNING]
-    for job in running or jobs[:1]:
-        end_job(job.id, caller)
+    end_jobs([job.id for job in running or jobs[:1]], current_caller())
     return jsonify({})
 
 
@@ -67,3 +71,8 @@ def set_options() -> Response:
     if values.get(CHECKPOINT):
         choose_model(values[CHECKPOINT], current_caller())
     return jsonify(None)
+
+
+def _live() -> list[LiveJob]:
+    """The caller's own jobs of this door that have not ended; the first is the current one."""
+    return live_jobs(current_farm().db, scope=current_caller().scope, door=DOOR)

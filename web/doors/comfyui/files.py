@@ -1,4 +1,4 @@
-"""`/upload/image`, `/upload/mask` and `/view`: pictures in and out."""
+"""`/upload/image` and `/view`: pictures in and out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

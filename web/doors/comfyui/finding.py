@@ -2,16 +2,14 @@
 
 from myriad.db.idempotency import job_under_key
 from myriad.db.jobs import list_jobs
+from myriad.db.live import LiveJob, live_jobs
 from myriad.errors import NotFound
-from myriad.job import JobState
 from myriad.record import JobRecord
 from web.auth import Caller
 from web.doors.comfyui.prompting import DOOR, idempotency_key
 from web.doors.comfyui.ticket import is_client_id, job_id_of
 from web.farm import current_farm
 from web.jobs import read_job
-
-_MOST = 100
 
 
 def find(prompt_id: str, caller: Caller) -> JobRecord | None:
@@ -26,9 +24,12 @@ def find(prompt_id: str, caller: Caller) -> JobRecord | None:
     return record if record.door == DOOR else None
 
 
-def recent(caller: Caller, state: JobState | None = None, limit: int = _MOST) -> list[JobRecord]:
-    """The newest jobs, oldest of them first."""
-    page = list_jobs(
-        current_farm().db, scope=caller.scope, state=state, door=DOOR, limit=min(limit, _MOST)
-    )
+def finished(caller: Caller, limit: int) -> list[JobRecord]:
+    """The newest that have ended, oldest of them first."""
+    page = list_jobs(current_farm().db, scope=caller.scope, has_ended=True, door=DOOR, limit=limit)
     return list(reversed(page.jobs))
+
+
+def live(caller: Caller) -> list[LiveJob]:
+    """All that run, then all that wait, each oldest first."""
+    return live_jobs(current_farm().db, scope=caller.scope, door=DOOR)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable
 from datetime import timedelta
-from threading import BoundedSemaphore, Thread
+from functools import partial
+from threading import Thread
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from myriad.record import JobRecord
 from web.doors.comfyui.event import Feed
 from web.doors.comfyui.hand_over import shut, take_over
 from web.doors.comfyui.sight import see
+from web.places import Places, has_several_keys
 
 _MOST = 64
 _MOST_HEARD = 100
@@ -32,21 +34,24 @@ _SLACK = timedelta(seconds=2)
 # What ended is in the database within this time of its end.
 _LATE = timedelta(seconds=30)
 
-_places = BoundedSemaphore(_MOST)
+_places = Places(_MOST)
 _log = structlog.get_logger(__name__)
 
 
 def follow(farm: Farm, environ: dict[str, Any], scope: str, client: str) -> bool:
-    """Take the connection over and keep telling it; False if too many are told already."""
-    if not _places.acquire(blocking=False):
+    """Take the connection over and keep telling it.
+
+    False if too many are told already, or the caller has its part of them.
+    """
+    if not _places.take(scope, partial(has_several_keys, farm.db)):
         return False
     try:
         _begin(farm, environ, scope, client)
     except (OSError, ProtocolError) as error:
-        _places.release()
+        _places.leave(scope)
         _log.warning("socket_not_opened", error=str(error))
     except BaseException:
-        _places.release()
+        _places.leave(scope)
         raise
     return True
 
@@ -83,7 +88,7 @@ class _Follower:
         except Exception as error:
             _log.error("socket_failed", exc_info=error)
         finally:
-            _places.release()
+            _places.leave(self._scope)
             shut(self._socket, why)
 
     def _pause(self, pause_s: float) -> str | None:

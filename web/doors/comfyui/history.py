@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from myriad.db.live import LiveJob, count_live
 from myriad.job import JobState
 from myriad.record import JobRecord
 from myriad.state_words import STATE_WORDS
@@ -11,20 +12,21 @@ from web.auth import current_caller
 from web.doors.comfyui.blueprint import body, route
 from web.doors.comfyui.event import beginning_of, ending_of
 from web.doors.comfyui.file_name import output_names
-from web.doors.comfyui.finding import find, recent
+from web.doors.comfyui.finding import find, finished, live
+from web.doors.comfyui.prompting import DOOR
 from web.doors.comfyui.ticket import images_of, prompt_id_of, ticket_of
-from web.jobs import end_job
+from web.farm import current_farm
+from web.jobs import end_jobs
 
 _MOST = 100
 
 
 @route("/history", "GET")
 def get_history() -> Response:
-    """The caller's last finished graphs by id."""
-    limit = request.args.get("max_items", _MOST, type=int)
-    jobs = recent(current_caller())
-    final = [job for job in jobs if job.state.is_final]
-    return jsonify(dict(_entry(job) for job in (final[-limit:] if limit > 0 else [])))
+    """The caller's last finished graphs by id, at most a hundred."""
+    limit = min(request.args.get("max_items", _MOST, type=int), _MOST)
+    jobs = finished(current_caller(), limit) if limit > 0 else []
+    return jsonify(dict(_entry(job) for job in jobs))
 
 
 @route("/history/<prompt_id>", "GET")
@@ -40,13 +42,14 @@ def get_history_of(prompt_id: str) -> Response:
 @route("/prompt", "GET")
 def get_prompt() -> Response:
     """How many of the caller's graphs are to be drawn yet."""
-    return jsonify(exec_info={"queue_remaining": len(_live())})
+    remaining = count_live(current_farm().db, scope=current_caller().scope, door=DOOR)
+    return jsonify(exec_info={"queue_remaining": remaining})
 
 
 @route("/queue", "GET")
 def get_queue() -> Response:
     """The caller's running and waiting graphs."""
-    jobs = _live()
+    jobs = live(current_caller())
     running = [_item(job) for job in jobs if job.state is JobState.RUNNING]
     waiting = [_item(job) for job in jobs if job.state is JobState.QUEUED]
     return jsonify(queue_running=running, queue_pending=waiting)
@@ -58,9 +61,11 @@ def post_queue() -> Response:
     asked, caller = body(), current_caller()
     named = asked.get("delete")
     wanted = {each for each in named if isinstance(each, str)} if isinstance(named, list) else set()
-    for job in recent(caller, JobState.QUEUED):
-        if asked.get("clear") is True or prompt_id_of(job) in wanted:
-            end_job(job.id, caller)
+    waiting = [job for job in live(caller) if job.state is JobState.QUEUED]
+    if asked.get("clear") is not True:
+        waiting = [job for job in waiting if prompt_id_of(job) in wanted]
+    # The last first: else each would hand its run over to the next that is about to end.
+    end_jobs([job.id for job in reversed(waiting)], caller)
     return Response(status=200)
 
 
@@ -68,15 +73,9 @@ def post_queue() -> Response:
 def post_interrupt() -> Response:
     """Stop what the caller has running through this door, or only the graph that is named."""
     caller, named = current_caller(), body().get("prompt_id")
-    for job in recent(caller, JobState.RUNNING):
-        if named in (None, "", prompt_id_of(job)):
-            end_job(job.id, caller)
+    running = [job for job in live(caller) if job.state is JobState.RUNNING]
+    end_jobs([job.id for job in running if named in (None, "", prompt_id_of(job))], caller)
     return Response(status=200)
-
-
-def _live() -> list[JobRecord]:
-    caller = current_caller()
-    return [job for state in (JobState.RUNNING, JobState.QUEUED) for job in recent(caller, state)]
 
 
 def _entry(job: JobRecord) -> tuple[str, dict[str, Any]]:
@@ -93,7 +92,7 @@ def _entry(job: JobRecord) -> tuple[str, dict[str, Any]]:
     }
 
 
-def _item(job: JobRecord) -> list[Any]:
+def _item(job: JobRecord | LiveJob) -> list[Any]:
     """`[number, id, graph, extra, outputs]`; the graph itself is not kept."""
     ticket = ticket_of(job)
     extra = {"client_id": ticket.client} if ticket.client else {}

@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session
 
 from myriad.db.database import Database
 from myriad.db.jobs import visible
+from myriad.db.live import count_live
 from myriad.db.tables import JobRow
 from myriad.job import JobState
 from web.doors.comfyui.prompting import DOOR
 from web.doors.comfyui.ticket import ticket_in
-
-_LIVE = [state.value for state in JobState if not state.is_final]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,6 @@ class Sight:
 
 def see(db: Database, scope: str, client: str, since: datetime) -> Sight:
     """What ended at `since` or later, and what runs. Of jobs that wait there is nothing to tell."""
-    live = select(func.count()).where(visible(scope), _came_here(), JobRow.state.in_(_LIVE))
     # Written so that no index of keys serves: it would have all that the key ever asked read.
     ended = _labels().where(
         func.coalesce(JobRow.api_key_id, "") == scope, JobRow.completed_at >= since
@@ -38,7 +36,7 @@ def see(db: Database, scope: str, client: str, since: datetime) -> Sight:
             *_of(client, session, ended.order_by(JobRow.completed_at)),
             *_of(client, session, running.order_by(JobRow.created_at)),
         )
-        return Sight(session.scalar(live) or 0, job_ids)
+    return Sight(count_live(db, scope=scope, door=DOOR), job_ids)
 
 
 def _came_here() -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from myriad.db.live import LiveJob
 from myriad.record import JobRecord
 
 LABEL = "comfyui"
@@ -30,7 +31,7 @@ class Ticket:
         return {LABEL: json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))}
 
 
-def ticket_of(record: JobRecord) -> Ticket:
+def ticket_of(record: JobRecord | LiveJob) -> Ticket:
     """The job's ticket; an empty one if its label is not ours."""
     return ticket_in(record.metadata)
 
@@ -46,7 +47,7 @@ def ticket_in(metadata: Mapping[str, str]) -> Ticket:
         return Ticket()
 
 
-def prompt_id_of(record: JobRecord) -> str:
+def prompt_id_of(record: JobRecord | LiveJob) -> str:
     """The job's id as ComfyUI's clients know it: theirs, else the same 128 bits as a UUID."""
     return ticket_of(record).prompt_id or str(UUID(record.id))
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 from flask import Response, stream_with_context
 
-from myriad.errors import MyriadError
+from myriad.errors import DatabaseUnavailable, MyriadError
 from myriad.job import overall_progress
 from myriad.record import JobRecord
 from web.auth import Caller
@@ -59,8 +60,9 @@ def _previews(
             return
         jpeg = None
         if shown < asked.partial_images:
-            record = read_job(job_id, caller)
-            jpeg = _due_preview(record, shown / asked.partial_images)
+            with suppress(DatabaseUnavailable):  # for a moment, else the wait ends
+                record = read_job(job_id, caller)
+                jpeg = _due_preview(record, shown / asked.partial_images)
         if jpeg and jpeg != last:
             yield _frame(partial_event(name, shown, jpeg, record, asked))
             shown, last, spoke = shown + 1, jpeg, monotonic()

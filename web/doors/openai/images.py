@@ -63,7 +63,7 @@ def _begin(asked: ImageRequest, parts: Parts) -> tuple[Seat, str]:
     caller = current_caller()
     wanted = job_request(asked, find_model(asked.model, _mode(parts)))
     with once(caller) as how:
-        seat = waiting_room().take_seat()
+        seat = waiting_room().take_seat(caller.scope)
         try:
             return seat, accept(wanted, caller, parts=parts, door="openai", **how).job_id
         except BaseException:

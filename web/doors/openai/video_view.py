@@ -9,6 +9,7 @@ from myriad.job import JobState, overall_progress
 from myriad.record import JobRecord
 from myriad.state_words import STATE_WORDS
 from web.auth import Caller
+from web.doors.openai.door import openai
 from web.doors.openai.video_request import REMIX_OF
 from web.doors.waiting import failure_of
 from web.farm import current_farm
@@ -32,9 +33,14 @@ def video_view(record: JobRecord) -> dict[str, Any]:
         "seconds": f"{params['num_frames'] / params['fps']:g}",
         "size": f"{params['width']}x{params['height']}",
         "prompt": params["prompt"],
-        "remixed_from_video_id": record.metadata.get(REMIX_OF),
+        "remixed_from_video_id": _remixed_from(record),
         "error": _error(record),
     }
+
+
+def _remixed_from(record: JobRecord) -> str | None:
+    """A job of another door may bear the label for its own reasons."""
+    return record.metadata.get(REMIX_OF) if record.door == openai.name else None
 
 
 def video_views(job_ids: Iterable[str], caller: Caller) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from myriad.db.jobs import list_jobs
 from myriad.errors import InvalidRequest, NotFound
 from myriad.job import JobState
 from myriad.model import Model
-from myriad.prediction import NAME_LABEL, prediction_view, version_named
+from myriad.prediction import DOOR, NAME_LABEL, name_of, prediction_view, version_named
 from myriad.record import JobRecord
 from web.api.prefer import wait_seconds
 from web.auth import current_caller
@@ -95,12 +95,12 @@ def _create(model: Model, client_id: str | None = None) -> Any:
         caller,
         parts=parts,
         request_digest=request.json_body.digest,
-        door="replicate",
+        door=DOOR,
         idempotency_key=_key(client_id) if client_id else None,
     )
     prefer = request.headers.get("Prefer")
     seconds = wait_seconds(prefer, current_farm().settings.wait_max_s)
-    waiting_room().wait(intake.job_id, seconds)
+    waiting_room().wait(intake.job_id, seconds, caller.scope)
     record = read_job(intake.job_id, caller)
     is_async = "respond-async" in (prefer or "")
     return jsonify(_view(record, is_waiting=bool(seconds))), 202 if is_async else 201
@@ -121,6 +121,14 @@ def _find(prediction_id: str) -> JobRecord:
     return read_job(job_id or prediction_id, caller)
 
 
+def _has_name(record: JobRecord) -> bool:
+    """Whether the name that its client gave it still leads this caller to it."""
+    name = name_of(record)
+    if name is None:
+        return False
+    return record.id == job_under_key(current_farm().db, _key(name), scope=current_caller().scope)
+
+
 def _view(record: JobRecord, *, is_waiting: bool = False) -> dict[str, Any]:
     is_running = record.state is JobState.RUNNING
     return prediction_view(
@@ -131,4 +139,5 @@ def _view(record: JobRecord, *, is_waiting: bool = False) -> dict[str, Any]:
         base_url=base_url(),
         version=version_named(current_farm().catalog, record.model),
         is_waiting=is_waiting,
+        has_name=_has_name(record),
     )
