@@ -1,6 +1,8 @@
 # Everything a contributor types. `make` alone prints the list below.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first that runs. For 3.11 to 3.13 every pin has wheels; a newer one may do as well.
+PYTHONS := python3.11 python3.12 python3.13 python3
+PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 
 # The prompt reaches the shell through the environment, letter by letter: quotes,
@@ -16,20 +18,25 @@ CHAOS ?= --jobs 10000 --kills 500
 HOSTILE ?= --requests 10000 --schemathesis 500
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format docs model migrate chaos hostile bench bench-engine bench-serve bench-gpu clean
+.PHONY: help setup install run test check format docs model migrate chaos hostile bench bench-engine bench-serve bench-gpu clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## Build .venv from constraints.txt (quick when up to date)
 
-.venv/.installed: pyproject.toml constraints.txt
+install: .venv/.worker ## The same with what a farm needs alone
+
+# What a farm needs; and with it what tests, checks and benchmarks need.
+.venv/.worker: EXTRAS := worker
+.venv/.installed: EXTRAS := worker,bench,dev
+.venv/.worker .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Myriad needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[worker,bench,dev]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch .venv/.worker $@
 
-run: setup ## Start the farm and draw PROMPT="…"; MYRIAD_PORT chooses the port
+run: .venv/.worker ## Start the farm and draw PROMPT="…"; MYRIAD_PORT chooses the port
 	@$(BIN)/myriad up --prompt "$$PROMPT"
 
 test: setup ## Run every test

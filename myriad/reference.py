@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from myriad import errors
 from myriad.cli.reference import cli_page
 from myriad.errors import MyriadError
+from myriad.pools_page import pools_page
 from myriad.settings import Settings
 
 _SETTINGS_HEAD = """\
@@ -63,6 +64,7 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "settings.md").write_text(settings_page(), "utf-8")
     (folder / "errors.md").write_text(errors_page(), "utf-8")
+    (folder / "pools.md").write_text(pools_page(), "utf-8")
     (folder / "cli.md").write_text(cli_page(), "utf-8")
 
 

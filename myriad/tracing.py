@@ -98,6 +98,7 @@ def open_tracer(settings: Settings) -> Tracer:
         from myriad.otlp import OtlpTracer
     except ImportError as error:
         raise ConfigError(
-            "MYRIAD_OTLP_ENDPOINT needs `pip install 'myriad-farm[telemetry]'`"
+            "MYRIAD_OTLP_ENDPOINT needs packages:"
+            " `pip install -c constraints.txt -e '.[telemetry]'`, in the folder of Myriad"
         ) from error
     return OtlpTracer(settings.otlp_endpoint)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from sqlalchemy import make_url
 
 
@@ -18,7 +19,7 @@ class OwnPostgres:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own imports' deprecations, not ours
-            import pgserver
+            pgserver = pytest.importorskip("pgserver")
         self._server: Any = pgserver.get_server(folder, cleanup_mode="stop")
 
     @property

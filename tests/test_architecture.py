@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from myriad import errors
+from myriad.pools_page import pools_page
 from myriad.reference import errors_page, settings_page
 from tests.processes import ROOT
 
@@ -39,7 +40,12 @@ def test_importing_a_room_leaves_the_others_out(modules: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "page"), [("settings.md", settings_page()), ("errors.md", errors_page())]
+    ("name", "page"),
+    [
+        ("settings.md", settings_page()),
+        ("errors.md", errors_page()),
+        ("pools.md", pools_page()),
+    ],
 )
 def test_the_pages_made_from_code_are_current(name: str, page: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == page, "run `make docs`"

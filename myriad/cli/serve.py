@@ -25,10 +25,18 @@ def web(is_open: bool) -> None:
 
 @click.command()
 @click.argument("pool")
-def worker(pool: str) -> None:
+@click.option(
+    "--index",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Which of the machine's devices, if the pool's names none (`cuda`).",
+)
+def worker(pool: str, index: int) -> None:
     """Do the work of POOL, one of pools.toml."""
-    find_pool(load_pools(load_settings().pools), pool)
-    _become("workers", pool)
+    settings = load_settings()
+    own = find_pool(load_pools(settings.pools), pool).device_of(index)
+    _become("workers", pool, MYRIAD_DEVICE=settings.device or own)
 
 
 @click.command()
@@ -43,7 +51,8 @@ def sender() -> None:
     _become("tasks.sender")
 
 
-def _become(*module: str) -> NoReturn:
+def _become(*module: str, **environment: str) -> NoReturn:
     """Turn this process into `python -m …`, so that signals reach it directly."""
     sys.stdout.flush()
-    os.execv(sys.executable, (sys.executable, "-m", *module))  # noqa: S606 - no shell is the point
+    argv = (sys.executable, "-m", *module)
+    os.execve(argv[0], argv, os.environ | environment)  # noqa: S606 - no shell is the point

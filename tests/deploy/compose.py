@@ -18,9 +18,11 @@ ONE_SHOTS = {"migrate"}
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<kind>:[-?])(?P<rest>[^}]*)\}")
 
 
-def services(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
+def services(
+    env: Mapping[str, str] | None = None, path: Path = COMPOSE
+) -> dict[str, dict[str, Any]]:
     """Every service by name; `env` fills in variables, without it they stay as written."""
-    text = COMPOSE.read_text("utf-8")
+    text = path.read_text("utf-8")
     found: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
     return found if env is None else _fill(found, env)
 
@@ -30,9 +32,11 @@ def our_services(env: Mapping[str, str] | None = None) -> dict[str, dict[str, An
     return {name: service for name, service in services(env).items() if "build" in service}
 
 
-def variables() -> dict[str, bool]:
-    """Names that docker-compose.yml takes from .env, and whether it refuses to start without."""
-    matches = list(_VARIABLE.finditer(COMPOSE.read_text("utf-8")))
+def variables(*paths: Path) -> dict[str, bool]:
+    """Names that a file (docker-compose.yml) takes from .env, and whether it refuses to start
+    without."""
+    texts = [path.read_text("utf-8") for path in paths or (COMPOSE,)]
+    matches = [match for text in texts for match in _VARIABLE.finditer(text)]
     return {match["name"]: match["kind"] == ":?" for match in matches}
 
 

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,36 +32,24 @@ ALL = services()
 POOL_FILES = ("deploy/pools.toml", "deploy/pools-gpu.toml")
 SETTINGS = {f"MYRIAD_{name.upper()}" for name in Settings.model_fields}
 # Read by docker-compose.yml alone, to choose files, a folder and an address of the host.
-HOST_VARIABLES = {"MYRIAD_BIND", "MYRIAD_CATALOG_FILE", "MYRIAD_MODELS", "MYRIAD_POOLS_FILE"}
+HOST_VARIABLES = {
+    *("MYRIAD_BIND", "MYRIAD_CATALOG_FILE", "MYRIAD_CONTENT", "MYRIAD_MODELS"),
+    *("MYRIAD_POOLS_FILE", "MYRIAD_PRIVATE_ADDRESS"),
+}
+# Written by deploy/make-worker-env.sh.
+OF_WORKERS = {
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MYRIAD_DATABASE_URL", "MYRIAD_REDIS_URL"),
+    *("MYRIAD_S3_ENDPOINT_URL", "MYRIAD_S3_REGION", "MYRIAD_STORAGE_URL"),
+}
+# Settings that mean nothing here: of `myriad up`, of one process, of tests of the farm itself.
+NOT_GIVEN = {"MYRIAD_KEEP_LOGS_DAYS", "MYRIAD_DEVICE", "MYRIAD_FAULTS", "MYRIAD_CLOCK_FILE"}
+COMPOSE_FILES = (COMPOSE, *sorted(DOCKERFILE.parent.glob("compose.*.yml")))
 
 
 def test_compose_follows_the_compose_specification() -> None:
     checker = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
-    done = subprocess.run((*checker, str(COMPOSE)), capture_output=True, text=True)
+    done = subprocess.run((*checker, *map(str, COMPOSE_FILES)), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("name", OURS)
-def test_every_image_we_build_is_in_the_dockerfile(name: str) -> None:
-    build = OURS[name]["build"]
-    assert (ROOT / build["context"] / build["dockerfile"]) == DOCKERFILE
-    stages = re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert build["target"] in stages
-
-
-def test_what_the_dockerfile_copies_exists_and_is_let_in() -> None:
-    ignored = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
-    for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE.read_text(), re.MULTILINE):
-        for source in line.split()[:-1]:
-            assert (ROOT / source).exists(), source
-            assert f"!{source}" in ignored, source
-
-
-def test_the_dockerfile_copies_every_package_of_the_wheel() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
-    copied = re.findall(r"^COPY (\w+) \1$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert set(copied) == packages
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -94,10 +81,9 @@ def test_nothing_starts_before_the_migration(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_settings_are_real(name: str) -> None:
+def test_every_setting_can_be_given(name: str) -> None:
     given = {key for key in OURS[name]["environment"] if key.startswith("MYRIAD_")}
-    assert given <= SETTINGS
-    assert {"MYRIAD_DATABASE_URL", "MYRIAD_REDIS_URL", "MYRIAD_LOG_FORMAT"} <= given
+    assert given == SETTINGS - NOT_GIVEN
 
 
 def test_a_variable_left_empty_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +96,10 @@ def test_a_variable_left_empty_is_the_default(monkeypatch: pytest.MonkeyPatch) -
 def test_the_example_names_every_variable_and_no_other() -> None:
     text = ENV_EXAMPLE.read_text()
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
-    assert named == set(variables()) | {"COMPOSE_PROFILES"}
+    assert named == set(variables(*COMPOSE_FILES)) - OF_WORKERS | {
+        "COMPOSE_FILE",
+        "COMPOSE_PROFILES",
+    }
     assert {name for name in named if name.startswith("MYRIAD_")} <= SETTINGS | HOST_VARIABLES
 
 
@@ -156,12 +145,6 @@ def test_foreign_images_are_pinned(name: str) -> None:
     assert re.search(r"\d+\.\d+\.?\d*", tag), f"{image} has no version"
 
 
-def test_base_images_are_pinned() -> None:
-    bases = re.findall(r"^FROM (\S+:\S+) AS", DOCKERFILE.read_text(), re.MULTILINE)
-    assert bases
-    assert all(re.search(r":\d+\.\d+", base) for base in bases)
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_containers_are_locked_down(name: str) -> None:
     service = ALL[name]
@@ -188,15 +171,22 @@ def test_mounts_are_files_of_ours_or_named_volumes() -> None:
             assert is_ours or source in named or source == "./models", source
 
 
+def test_the_database_takes_every_connection_there_may_be() -> None:
+    command = ALL["postgres"]["command"]
+    (most,) = (int(word.partition("=")[2]) for word in command if "max_connections" in word)
+    each = Settings().database_pool_size + Settings().database_pool_extra
+    assert most >= each * 20
+
+
+def test_each_worker_of_several_gpus_takes_its_own() -> None:
+    commands = [each["command"] for each in OURS.values() if each["command"][2:3] == ["gpu"]]
+    (pool,) = (each for each in load_pools(ROOT / POOL_FILES[1]) if each.name == "gpu")
+    indices = [int(command[4]) if "--index" in command else 0 for command in commands]
+    assert [pool.device_of(index) for index in indices] == ["cuda:0", "cuda:1"]
+
+
 @pytest.mark.parametrize("file", POOL_FILES)
 def test_pools_serve_every_stage_of_every_model(file: str) -> None:
     pools = load_pools(ROOT / file)
     assert {stage for pool in pools for stage in pool.stages} == set(Stage)
     assert all("*" in pool.models for pool in pools)
-
-
-def test_no_image_runs_as_root() -> None:
-    final = DOCKERFILE.read_text().split(" AS runtime")[1]
-    assert re.search(r"^USER myriad$", final, re.MULTILINE)
-    assert "USER root" not in final
-    assert final.count("\nHEALTHCHECK ") == final.count("FROM runtime AS ")

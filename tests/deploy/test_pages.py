@@ -21,6 +21,7 @@ from web.doors.door import Door
 from web.farm import close_farm
 from web.job_request import JobRequest
 
+WRITTEN = {"deploy/.env"}  # by deploy/make-worker-env.sh
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 API = (ROOT / "docs" / "api.md").read_text("utf-8")
 DOORS_PAGE = (ROOT / "docs" / "doors.md").read_text("utf-8")
@@ -93,7 +94,7 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     for path in re.findall(
         r"`((?:myriad|tasks|web|workers|deploy|docs|migrations)/[\w./-]+)`", text
     ):
-        assert (ROOT / path).exists(), path
+        assert (ROOT / path).exists() or path in WRITTEN, path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
