@@ -15,6 +15,7 @@ from bench.engine_raw import raw_rows_per_second
 from bench.engine_sides import Done, EngineSide, Side, StockSide, Work
 from bench.hardware import describe
 from bench.load import percentile, poisson_arrivals
+from workers.allocator import keep_freed_memory
 
 STEPS = (10, 20, 20, 20, 30)
 BATCH = 8
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="keep the figures as JSON")
     arguments = parser.parse_args()
+    keep_freed_memory()  # as every worker does; here all sides gain by it
     print(describe())
     found = [report(threads, arguments.count, arguments.rounds) for threads in arguments.threads]
     if arguments.out:

@@ -75,7 +75,8 @@ class EngineSide:
             stages=tuple(Stage),
             threads=threads,
             max_rows=max_rows,
-            channels_last=True,  # as the laptop's pool has it
+            channels_last=True,  # as the laptop's pool has it, and the next
+            linear="auto",
         )
         self.runner = Runner(self._catalog, pool)
         self.runner.preload(self._catalog.default.name)

@@ -1,6 +1,7 @@
 """What a worker holds while it works on one stage of one job."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from myriad.job import Stage
@@ -12,7 +13,9 @@ class Lease:
     """Filled by the claim from the job's row; `attempt` is the fencing token.
 
     Whoever commits must name the attempt; a later claim bumps it, so a worker
-    that was thought dead can never write over its successor.
+    that was thought dead can never write over its successor. `held_since` is a
+    moment of this process's `time.monotonic()`: when the job came to the worker,
+    stages it has done since included.
     """
 
     job_id: str
@@ -28,3 +31,4 @@ class Lease:
     metadata: dict[str, str]
     deadline_at: datetime | None = None
     traceparent: str | None = None
+    held_since: float = field(default_factory=time.monotonic)

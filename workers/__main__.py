@@ -9,9 +9,11 @@ from myriad.farm import open_farm
 from myriad.log import set_up_logging
 from myriad.pool import find_pool
 from myriad.settings import load_settings
+from workers.allocator import keep_freed_memory
 
 
 def main(pool_name: str) -> None:
+    keep_freed_memory()
     settings = load_settings()
     # Read by diffusers and transformers when they are imported, below.
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
@@ -33,7 +35,14 @@ def main(pool_name: str) -> None:
     runner = Runner(farm.catalog, pool, settings.device, labelling=labelling)
     try:
         runner.preload_all()
-        serve(farm, pool, runner, lambda: runner.residents, runner.measured)
+        serve(
+            farm,
+            pool,
+            runner,
+            lambda: runner.residents,
+            runner.measured,
+            lambda: runner.held_models,
+        )
     finally:
         runner.close()
         farm.close()

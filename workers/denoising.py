@@ -58,7 +58,7 @@ def denoise(
         embeds = loaded.family.to_call(conditions.embeds, params)
         arguments = {
             **loaded.family.arguments(params),
-            **{name: like(denoiser, value) for name, value in embeds.items()},
+            **like(denoiser, embeds),
             **_pictures(conditions),
             **_controls(shell, params, conditions),
             "generator": generators or new_generators(params),

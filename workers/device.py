@@ -8,6 +8,7 @@ import torch
 
 from myriad.errors import ConfigError
 from myriad.pool import Pool
+from workers.allocator import give_freed_memory_back
 
 # What is computed in: the eight-bit precisions are of weights in memory only.
 _DTYPES: Final = {
@@ -29,6 +30,7 @@ class Device:
     def free_cache(self) -> None:
         """Give memory back at once, after models were dropped or a call ran out of it."""
         gc.collect()  # modules with hooks sit in reference cycles
+        give_freed_memory_back()
         if self.torch_device.type != "cpu":
             torch.accelerator.empty_cache()
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from myriad.params import GenerationParams
 from workers.conditions import Conditions
-from workers.families.base import finite, upcast_if_it_overflows
+from workers.families.base import finite
 from workers.loaded import LoadedModel
 from workers.shell import Pipeline
 
@@ -50,6 +50,5 @@ def _fitted(pipe: Pipeline, params: GenerationParams, png: bytes, colours: str) 
 
 def _moments(vae: Any, pixels: Tensor) -> Tensor:
     """Mean and log-variance of the encoder's answer: [1, 2 · latent channels, …]."""
-    upcast_if_it_overflows(vae)
     posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
     return finite(posterior.parameters, "encoded image")

@@ -25,6 +25,9 @@ Result = TypeVar("Result")
 
 _CPU: Final = torch.device("cpu")
 
+_NEXT_STAGE_S: Final = 0.002
+"""How long a forward pass waits for the stage that may follow one that has just ended."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -67,6 +70,7 @@ class Engine:
         # Nothing may come into the queue between `close` emptying it and the thread's end.
         self._door = Lock()
         self._ready = Event()
+        self._has_ended = False
         self._thread = Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -113,8 +117,7 @@ class Engine:
         self._ready.set()
         try:
             while not (self._closing.is_set() and self._hub.is_idle and self._submitted.empty()):
-                for submitted in self._arrivals():
-                    self._begin(submitted)
+                self._take_in()
                 self._tick()
         except BaseException:
             # A worker without its engine can do nothing but leave, so that another is started.
@@ -129,9 +132,22 @@ class Engine:
                 raise
             self._hub.abandon(error)
 
-    def _arrivals(self) -> list[_Submitted]:
-        """All that came in; waits for one if nobody is under way."""
-        first = self._submitted.get() if self._hub.is_idle else None
+    def _take_in(self) -> None:
+        """Begin all that came in; if a stage has just ended, its job's next one too."""
+        for submitted in self._arrivals(None if self._hub.is_idle else 0.0):
+            self._begin(submitted)
+        # Once and no more: a stream of short calls must not put off the forward pass.
+        if self._has_ended and not self._hub.is_idle:
+            for submitted in self._arrivals(_NEXT_STAGE_S):
+                self._begin(submitted)
+        self._has_ended = False
+
+    def _arrivals(self, wait_s: float | None) -> list[_Submitted]:
+        """All that came in; waits so long for the first, None: for ever."""
+        try:
+            first = self._submitted.get(wait_s != 0.0, wait_s)
+        except Empty:
+            return []
         return ([first] if first else []) + self._waiting()
 
     def _waiting(self) -> list[_Submitted]:
@@ -147,7 +163,11 @@ class Engine:
         if self._closing.is_set():
             self._give_up(submitted)
         else:
+            submitted.future.add_done_callback(self._note_end)
             self._hub.start(submitted.work, submitted.future, submitted.terms)
+
+    def _note_end(self, _: "Future[Any]") -> None:
+        self._has_ended = True
 
     @staticmethod
     def _give_up(submitted: _Submitted) -> None:

@@ -18,7 +18,7 @@ from workers.options.registry import apply_options
 from workers.residency import Key, Loadable, Residency
 from workers.safety import load_safety_checker, safety_bytes
 from workers.source import is_on_disk
-from workers.tiny_vae import load_tiny_vae
+from workers.tiny_vae import load_tiny_vae, open_tiny_vae
 
 
 class Library:
@@ -59,7 +59,7 @@ class Library:
     def get(self, name: str) -> LoadedModel:
         """The model of that name, loaded for the pool's stages.
 
-        Raises ModelUnavailable and ModelNotLoadable; torch's own error out of memory.
+        Raises ModelUnavailable and ModelNotLoadable; torch's own error out of memory; Absent.
         """
         models = {**self._catalog, **self._catalog.refiners}
         if name not in models:
@@ -80,12 +80,16 @@ class Library:
         return Key(name, self._pool.stages)
 
     def _plan(self, model: Model) -> Loadable[LoadedModel]:
-        is_offloaded = self._pool.offload != "none"
-        planned = plan(
-            model, self._pool.stages, self._device, self._settle_in, is_offloaded=is_offloaded
-        )
+        planned = plan(model, self._pool.stages, self._pool, self._device, self._settle_in)
+        if self._has_tiny_vae:
+            open_tiny_vae(model)  # is it at hand? Not when all else has been loaded.
         beside_bytes = safety_bytes(model, self._device) if self._checks(model) else 0
         return replace(planned, beside_bytes=beside_bytes)
+
+    @property
+    def _has_tiny_vae(self) -> bool:
+        """Whether pictures are decoded with one here."""
+        return self._pool.tiny_vae and Stage.DECODE in self._pool.stages
 
     def _checks(self, model: Model) -> bool:
         """Whether pictures of the model are looked at here."""
@@ -95,7 +99,7 @@ class Library:
         """Give it the pool's options, and let requests share its forward passes."""
         apply_options(loaded.family, loaded.pipe, self._pool, self._device, loaded.model.name)
         loaded.can_wait = _can_move(self._pool)
-        if self._pool.tiny_vae and Stage.DECODE in self._pool.stages:
+        if self._has_tiny_vae:
             loaded.tiny_vae = load_tiny_vae(loaded.model, self._device)
         if self._checks(loaded.model):
             loaded.safety_checker = load_safety_checker(loaded.model, self._device)

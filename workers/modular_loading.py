@@ -68,7 +68,7 @@ def plan_modular(
     device: Device,
     on_load: Callable[[LoadedModel], None],
 ) -> Plan:
-    """Fetch and check what `stages` of `model` need. Raises ModelNotLoadable."""
+    """Find and check what `stages` of `model` need. Raises ModelNotLoadable, Absent."""
     folder = fetch(model, [_INDEX])
     kind = _checked_kind(model, folder / _INDEX)
     divided = _divided(model, kind, folder)

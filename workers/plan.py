@@ -14,8 +14,9 @@ from myriad.errors import ModelNotLoadable, StageError
 from myriad.model import Model
 from workers.device import Device
 from workers.error import is_out_of_memory, short
-from workers.families.base import Family
+from workers.families.base import Family, upcast_if_it_overflows
 from workers.loaded import LoadedModel
+from workers.options.placement import Placement
 from workers.shell import Pipeline, build_pipeline
 from workers.source import pipeline_settings, vae_config, vae_tensors, weights_bytes
 from workers.vae_stand_in import VaeStandIn
@@ -36,17 +37,16 @@ class Plan:
     needs_vae_config: bool
     device: Device
     on_load: Callable[[LoadedModel], None]
-    # Components that are not moved to the device: they will come to it layer by layer.
-    staying: tuple[str, ...] = field(default=(), kw_only=True)
+    # What is not moved to the device here: `on_load` sees to it.
+    placement: Placement = field(default_factory=dict, kw_only=True)
     # What `on_load` loads besides.
     beside_bytes: int = field(default=0, kw_only=True)
 
     @property
     def expected_bytes(self) -> int:
         """What the weights will take there. Raises ModelNotLoadable if they cannot be read."""
-        moved = [part for part in self.parts if part not in self.staying]
         with self._load_errors():
-            return weights_bytes(self.folder, moved, self.device.dtype) + self.beside_bytes
+            return sum(map(self._expected_bytes, self.parts)) + self.beside_bytes
 
     def load(self) -> LoadedModel:
         """Raises ModelNotLoadable for whatever diffusers finds wrong with the files."""
@@ -60,14 +60,19 @@ class Plan:
                 )
                 pipe = self._with_vae(pipe, stand_in)
             pipe.set_progress_bar_config(disable=True)
+            upcast_if_it_overflows(self.family, pipe)
             self._move(pipe)
             loaded = LoadedModel(self.model, self.family, pipe, self.device)
             self.on_load(loaded)
             return loaded
 
+    def _expected_bytes(self, part: str) -> int:
+        dtype = self.placement.get(part, self.device.dtype)
+        return 0 if dtype is None else weights_bytes(self.folder, [part], dtype)
+
     def _move(self, pipe: Pipeline) -> None:
         for name, part in pipe.components.items():
-            if isinstance(part, torch.nn.Module) and name not in self.staying:
+            if isinstance(part, torch.nn.Module) and name not in self.placement:
                 part.to(self.device.torch_device)
 
     @contextmanager

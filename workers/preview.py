@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from myriad.params import GenerationParams
-from workers.families.base import Family, upcast_if_it_overflows
+from workers.families.base import Family
 from workers.shell import Pipeline
 
 PREVIEW_PX = 256
@@ -34,7 +34,6 @@ class PreviewMap:
     @classmethod
     def fit(cls, vae: Any) -> Self:
         """Least squares over what `vae` encodes; some forward passes of its encoder."""
-        upcast_if_it_overflows(vae)
         pixels = _synthetic_pictures().to(vae.device, vae.dtype)
         encoded = [_encode(vae, row) for row in pixels.chunk(len(pixels))]
         latents = torch.cat(encoded).float().cpu()

@@ -1,12 +1,10 @@
 """The stages themselves: what `tasks` asks of this room."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import structlog
 from torch import Tensor
 
 from myriad.catalog import Catalog
@@ -24,17 +22,20 @@ from workers.checkpoint import Checkpoint
 from workers.conditions import Conditions
 from workers.denoising import denoise
 from workers.device import open_device
+from workers.downloads import Downloads
 from workers.encoding import encode
 from workers.engine import Engine
-from workers.error import short, stage_errors
+from workers.error import stage_errors
 from workers.figures import Figures
 from workers.label import Labelling
 from workers.ladder import climb, rungs_for
 from workers.library import Library
 from workers.loaded import LoadedModel
 from workers.memory.learned import LearnedRows
+from workers.options.disk import remove_orphans
 from workers.options.registry import check_options
 from workers.picture import PLAIN, make_picture
+from workers.preload import begin_to_preload
 from workers.preview import drawer
 from workers.refining import denoise_and_refine, refiner_params
 from workers.safety import Checked
@@ -42,8 +43,6 @@ from workers.terms import terms_of
 from workers.watch import Draw, Misfit, Watch
 
 Result = TypeVar("Result")
-
-_log = structlog.get_logger(__name__)
 
 
 class Runner:
@@ -65,6 +64,7 @@ class Runner:
         self._pool, self._labelling = pool, labelling
         self._device = open_device(pool, device)
         check_options(pool, self._device)
+        remove_orphans()
         self._figures = Figures(self._device.torch_device)
         self._engine = Engine(
             pool.threads,
@@ -76,6 +76,7 @@ class Runner:
             figures=self._figures,
         )
         self._library = Library(catalog, pool, self._device, self._engine.hub)
+        self._downloads = Downloads()
 
     @property
     def residents(self) -> tuple[Resident, ...]:
@@ -99,13 +100,15 @@ class Runner:
     def preload(self, model: str) -> None:
         """Load `model` now rather than at its first job. Raises StageError."""
         with stage_errors():
-            self._engine.run(lambda: self._library.get(model))
+            self._downloads.supply(lambda: self._engine.run(lambda: self._library.get(model)))
 
     def preload_all(self) -> None:
         """Begin to load what the pool names, in its order; failures are logged."""
-        for name in self._pool.preload:
-            loading = self._engine.submit(lambda name=name: self._library.get(name))  # type: ignore[misc]
-            loading.add_done_callback(partial(_log_preload, name))
+        begin_to_preload(
+            self._pool.preload,
+            lambda name: self._engine.submit(lambda: self._library.get(name)),
+            self._downloads,
+        )
 
     def encode(self, lease: Lease, inputs: Mapping[str, bytes], control: Control) -> bytes:
         """Prompt and `inputs` to embeddings and encodings, as one blob.
@@ -192,7 +195,9 @@ class Runner:
             with loaded.in_use(), stage_errors():
                 return climb(loaded, rungs, lambda: attempt(loaded), note)
 
-        return self._engine.run(call, terms_of(stage, lease, control))
+        terms = terms_of(stage, lease, control)
+        # The engine waits for no hub: this thread does, and others have the engine meanwhile.
+        return self._downloads.supply(lambda: self._engine.run(call, terms), control.check)
 
     def _turns(self, loaded: LoadedModel) -> Callable[[], None]:
         """How a request of the model lets others have theirs at each step."""
@@ -215,10 +220,3 @@ class Runner:
         refiner = self._library.get(params.refiner.model)
         with refiner.in_use():
             return denoise_and_refine(loaded, refiner, params, conditions, watch)
-
-
-def _log_preload(name: str, loading: "Future[LoadedModel]") -> None:
-    if error := loading.exception():
-        _log.warning("not_preloaded", model=name, error=short(error))
-    else:
-        _log.info("preloaded", model=name)

@@ -32,8 +32,23 @@ def _fresh_scheduler(base: Any, kind: str) -> Any:
     """A scheduler of that class with the config of `base`, and no state yet."""
     known = _templates.setdefault(base, {})
     if kind not in known:
-        known[kind] = getattr(diffusers, kind).from_config(base.config)
+        wanted: Any = getattr(diffusers, kind)
+        known[kind] = wanted.from_config(base.config, **_shift(base, wanted))
     return copy.deepcopy(known[kind])
+
+
+def _shift(base: Any, kind: Any) -> dict[str, Any]:
+    """A flow model's shift of time, which `base` may have by another name than those of `kind`.
+
+    Schedulers made for noise call it `flow_shift`, and must be told that it is flow.
+    """
+    known, taken = (inspect.signature(each).parameters for each in (type(base), kind))
+    if "flow_shift" in known and "shift" in taken:
+        return {"shift": base.config.flow_shift}
+    if "shift" in known and "flow_shift" in taken:
+        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+        return {"flow_shift": base.config.shift, **flow}
+    return {}
 
 
 def with_part(pipe: Pipeline, name: str, part: Any) -> Pipeline:

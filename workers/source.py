@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import torch
 from diffusers.utils.constants import DIFFUSERS_DISABLE_REMOTE_CODE
-from huggingface_hub import snapshot_download, try_to_load_from_cache
+from huggingface_hub import try_to_load_from_cache
 from safetensors import safe_open
 from torch import Tensor
 
 from myriad.catalog import Model
-from myriad.errors import ModelNotLoadable, ModelUnavailable
+from myriad.errors import ModelNotLoadable
 from myriad.weights import Weights
+from workers.downloads import Files, find
 
 _INDEX: Final = "model_index.json"
 _LIBRARIES: Final = {None, "diffusers", "transformers", "stable_diffusion"}
@@ -27,28 +28,39 @@ _SIGNS_OF_CODE: Final = {
     '"custom_pipeline": "': "a custom_pipeline",
     '"trust_remote_code": true': "trust_remote_code",
 }
+_ADAPTER: Final = "adapter_config.json"
+_SHARDS: Final = ".safetensors.index.json"
+# What a whole snapshot of a hub has beside the safetensors: never read, whatever an index names.
+_OTHER_FORMATS: Final = ("pytorch_model", "diffusion_pytorch_model", "openvino_model")
 # The plain weights of a component, whole or in shards, not its fp16 or EMA variants.
 _WEIGHTS: Final = ("model", "diffusion_pytorch_model")
 
 
 def open_folder(model: Model, pipeline: str, parts: Collection[str]) -> Path:
-    """The folder of `model`, downloaded if need be, holding the components `parts`.
+    """The folder of `model`, holding the components `parts`.
 
     Raises:
-        ModelNotLoadable: it cannot be had, is not a `pipeline`, or could run code.
+        Absent: files of it must be downloaded first.
+        ModelNotLoadable: it is not a `pipeline`, or could run code.
     """
     _check_index(model, fetch(model, [_INDEX]) / _INDEX, pipeline)
     return open_parts(model, parts)
 
 
 def open_parts(model: Model, parts: Collection[str]) -> Path:
-    """Its folder, holding `parts`, once nothing in it could run code. Raises ModelNotLoadable."""
+    """Its folder, holding `parts`, in which nothing could run code. Raises ModelNotLoadable."""
     if not DIFFUSERS_DISABLE_REMOTE_CODE:
         raise ModelNotLoadable("diffusers was imported with remote code allowed")
     folder = fetch(model, [pattern for part in parts for pattern in _patterns(part)])
     is_ours = Path(model.source).is_dir()
     for file in folder.rglob("*") if is_ours else _files(folder, parts):
-        check_file(model, file)
+        if file.name == _ADAPTER:  # transformers would load the model that it names
+            raise ModelNotLoadable(
+                f"{called(model)}: {file.parent.name}/{_ADAPTER} asks for another model;"
+                " remove it, or make the adapter a LoRA of the catalogue"
+            )
+        if is_ours or not _is_other_format(file):
+            check_file(model, file)
     return folder
 
 
@@ -90,26 +102,15 @@ def vae_tensors(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
     return found
 
 
-def fetch(entry: Weights, patterns: list[str]) -> Path:
-    """Its folder, or from a hub the files of these patterns. Raises ModelUnavailable."""
+def fetch(entry: Weights, patterns: Collection[str]) -> Path:
+    """Its folder, or where its files of these patterns lie in the hub's cache.
+
+    Raises Absent where they must be downloaded first, which is not for this thread to wait for.
+    """
     local = Path(entry.source)
     if local.is_dir():
         return local
-    try:
-        return Path(
-            snapshot_download(
-                entry.source,
-                revision=entry.revision,
-                allow_patterns=patterns,
-                ignore_patterns=["*.fp16*", "*.bf16*", "*.non_ema*"],
-            )
-        )
-    except Exception as error:  # the hub's client raises errors of many libraries
-        raise ModelUnavailable(
-            f"{called(entry)}: {entry.source} could not be had from the Hugging Face hub"
-            f" ({type(error).__name__}). Set HF_ENDPOINT to a mirror you can reach, or put the"
-            " model's local folder as `source` in the catalogue"
-        ) from error
+    return find(Files(called(entry), entry.source, entry.revision, tuple(patterns)))
 
 
 def _patterns(part: str) -> Iterator[str]:
@@ -157,6 +158,11 @@ def check_file(entry: Weights, file: Path) -> None:
             f"{called(entry)}: {file.parent.name}/{file.name} has {asked}: it asks to run"
             " the model's own code, which is never done"
         )
+    if file.name.endswith(_SHARDS) and (named := _other_shard(file)):
+        raise ModelNotLoadable(
+            f"{called(entry)}: {file.parent.name}/{file.name} names {named!r};"
+            " only safetensors weights are loaded"
+        )
 
 
 def called(entry: Weights) -> str:
@@ -172,6 +178,23 @@ def _asks_for_code(config: Path) -> str:
     except (ValueError, RecursionError):
         return ""  # loading it will fail, and say why
     return next((said for sign, said in _SIGNS_OF_CODE.items() if sign in text), "")
+
+
+def _is_other_format(file: Path) -> bool:
+    return file.suffix == ".bin" and file.name.startswith(_OTHER_FORMATS)
+
+
+def _other_shard(index: Path) -> str:
+    """A file in it that is not safetensors weights beside it; empty: none."""
+    try:
+        named = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        return ""  # loading it will fail, and say why
+    return next((str(each) for each in named if not _is_shard(each)), "")
+
+
+def _is_shard(name: Any) -> bool:
+    return isinstance(name, str) and Path(name).name == name and name.endswith(".safetensors")
 
 
 def _is_plain_weights(file: Path) -> bool:

@@ -15,6 +15,10 @@ def terms_of(stage: Stage, lease: Lease, control: Control) -> Terms:
     params = lease.params
     return Terms(
         steps=params.num_inference_steps if stage is Stage.DENOISE else params.num_images,
+        # Over all its stages here: a decode, one pass, does not begin to wait behind others
+        # when many steps have been waited for. Not since it was created: who comes from a
+        # long queue would leave no turn to those who come anew.
+        arrived=lease.held_since,
         deadline=_on_this_clock(lease.deadline_at),
         reproducible=lease.params.reproducible,
         on_notice=control.note,

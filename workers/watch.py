@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import structlog
 from torch import Tensor
 
 from myriad.errors import Preempted, ShuttingDown
@@ -9,8 +10,12 @@ from tasks.runner import Control
 from workers.batching.request import Request, current_request
 from workers.checkpoint import Checkpoint
 from workers.denoising import Step
+from workers.device_loss import is_device_lost
+from workers.error import short
 
 Draw = Callable[[Tensor], bytes]
+
+_log = structlog.get_logger(__name__)
 
 
 class Misfit(Exception):
@@ -22,9 +27,9 @@ class Watch:
 
     With a `resume_from` the steps it has behind it are not done again: the
     denoiser is not asked until they are over. `draw` makes a small JPEG of
-    latents. `let_others` is called after each step of a request that meets nobody
-    at a model and would else keep the engine to its end. Raises Misfit at the
-    first step if the checkpoint cannot be used.
+    latents; should it fail, the request has no more previews. `let_others` is called
+    after each step, for a request that meets nobody at a model and would else keep the
+    engine to its end. Raises Misfit at the first step if the checkpoint cannot be used.
     """
 
     def __init__(
@@ -40,9 +45,11 @@ class Watch:
         self._request.is_skipping = resume_from is not None
 
     def __call__(self, step: Step) -> Tensor | None:
-        self._request.steps_left = step.total - step.done
+        self._request.stepped(step.total - step.done)
         if self._resume_from and self._request.is_skipping:
-            return self._skip(self._resume_from, step)
+            latents = self._skip(self._resume_from, step)
+            self._let_others()
+            return latents
         self._control.progress(step.done, step.total)
         try:
             self._control.check()
@@ -52,7 +59,7 @@ class Watch:
         if self._control.wants_checkpoint():
             self._keep(step)
         if self._draw and self._control.wants_preview():
-            self._control.preview(self._draw(step.latents))
+            self._show(self._draw, step.latents)
         self._let_others()
         return None
 
@@ -68,6 +75,17 @@ class Watch:
         self._control.progress(step.done, step.total)
         self._control.check()
         return checkpoint.restore(step)
+
+    def _show(self, draw: Draw, latents: Tensor) -> None:
+        try:
+            image = draw(latents)
+        except Exception as error:  # a picture on the way is not worth the one at the end
+            if is_device_lost(error):
+                raise
+            _log.warning("no_previews", error=short(error))
+            self._draw = None
+        else:
+            self._control.preview(image)
 
     def _keep(self, step: Step) -> None:
         if step.done < step.total:

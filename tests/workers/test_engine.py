@@ -1,6 +1,7 @@
 """One thread, one call at a time, no gradients; and a clean end."""
 
 import threading
+import time
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 from myriad.errors import ConfigError, ShuttingDown
 from myriad.job import Stage
 from myriad.pool import Pool
+from workers.batching.call import CallSpec
+from workers.batching.stopwatch import Stopwatch
 from workers.device import open_device
 from workers.engine import Engine
 
@@ -97,3 +100,32 @@ def test_the_override_wins_and_precision_is_the_pools() -> None:
     device = open_device(pool, "cpu")
     assert device.torch_device == torch.device("cpu")
     assert device.dtype is torch.bfloat16
+
+
+def test_a_stream_of_short_calls_does_not_put_off_the_forward_pass(engine: Engine) -> None:
+    passes: list[int] = []
+
+    class Model(torch.nn.Module):
+        def forward(self, sample: torch.Tensor, return_dict: bool = True) -> tuple[torch.Tensor]:
+            passes.append(len(sample))
+            return (sample,)
+
+    def stream(_: object = None) -> None:
+        if not passes:  # the next one is there before the engine looks again
+            engine.submit(lambda: None).add_done_callback(stream)
+
+    model = Model()
+    engine.run(lambda: engine.hub.park_point(model, CallSpec(rows="sample", timestep=None)))
+    waiting = engine.submit(lambda: model(torch.zeros(1, 2), return_dict=False))
+    stream()
+    waiting.result(timeout=60)
+    assert passes == [1]
+    engine.close()
+
+
+def test_time_off_the_processor_is_no_cost() -> None:
+    told: list[tuple[float, float]] = []
+    with Stopwatch().timing(lambda cost_s, wall_s: told.append((cost_s, wall_s))):
+        time.sleep(0.05)
+    [(cost_s, wall_s)] = told
+    assert cost_s < wall_s / 2

@@ -138,6 +138,15 @@ def test_a_config_that_asks_for_code_is_refused(
     assert seen == []
 
 
+def test_an_adapter_that_names_another_model_is_refused(
+    folder: Path, load: Callable[[], None]
+) -> None:
+    other = {"base_model_name_or_path": "evil/model", "peft_type": "LORA"}
+    (folder / "text_encoder" / "adapter_config.json").write_text(json.dumps(other))
+    with pytest.raises(ModelNotLoadable, match="asks for another model"):
+        load()
+
+
 @pytest.mark.parametrize("name", ["model_index.json", "unet/config.json"])
 def test_a_config_nested_too_deeply_is_refused(
     folder: Path, load: Callable[[], None], name: str

@@ -10,6 +10,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from myriad.catalog import Catalog, Model
 from myriad.errors import ModelNotLoadable, ModelUnavailable
@@ -18,12 +19,21 @@ from tests.workers.stage import MakeRunner
 from workers.families import find_family
 
 Preload = Callable[..., None]
+COMMIT = "0" * 40
+PICKLE = b"cos\nsystem\n(S'true'\ntR."
 
 
 @pytest.fixture
 def folder(folders: dict[str, Path], tmp_path: Path) -> Path:
     """A copy of the sd model that a test may spoil."""
     return copytree(folders["sd"], tmp_path / "copy")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub's client, which asks nobody (`HF_HUB_OFFLINE`)."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
 
 
 @pytest.fixture
@@ -43,9 +53,32 @@ def edit_json(path: Path, **values: Any) -> None:
 def test_a_folder_with_a_pickle_is_refused(folder: Path, preload: Preload, name: str) -> None:
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    file.write_bytes(PICKLE)
     with pytest.raises(ModelNotLoadable, match=f"{file.name} in folder .* is a pickle"):
         preload(folder)
+
+
+def test_other_formats_in_a_hubs_snapshot_are_left_alone(
+    hub: Path, folder: Path, preload: Preload
+) -> None:
+    snapshot = copytree(folder, hub / "models--nobody--copy" / "snapshots" / COMMIT)
+    for name in ("unet/openvino_model.bin", "text_encoder/pytorch_model.bin", "weights.ckpt"):
+        (snapshot / name).write_bytes(PICKLE)
+    preload("nobody/copy", revision=COMMIT)
+    (snapshot / "text_encoder" / "adapter_model.bin").write_bytes(PICKLE)
+    with pytest.raises(ModelNotLoadable, match=r"adapter_model\.bin in folder .* is a pickle"):
+        preload("nobody/copy", revision=COMMIT)
+
+
+def test_a_pickle_among_the_shards_is_refused(hub: Path, folder: Path, preload: Preload) -> None:
+    snapshot = copytree(folder, hub / "models--nobody--copy" / "snapshots" / COMMIT)
+    (snapshot / "unet" / "pytorch_model.bin").write_bytes(PICKLE)
+    for name in ("pytorch_model.bin", "../evil.safetensors"):
+        index = {"metadata": {}, "weight_map": {"conv_in.weight": name}}
+        path = snapshot / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+        path.write_text(json.dumps(index))
+        with pytest.raises(ModelNotLoadable, match=f"names '{name}'"):
+            preload("nobody/copy", revision=COMMIT)
 
 
 @pytest.mark.parametrize("name", ["unet/modeling.py", "pipeline.py", "kernel.so"])

@@ -162,14 +162,24 @@ def test_pools_of_different_precision_work_together(
     assert len(parted[Stage.DECODE].decode(job, latents, control)) == 1
 
 
-def test_a_vae_that_overflows_in_fp16_decodes_in_fp32(
+@pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DECODE])
+@pytest.mark.parametrize(("model", "dtype"), [("sd", torch.float16), ("sdxl", torch.float32)])
+def test_a_vae_overflows_in_fp16_where_the_pipeline_says_so_and_from_the_start(
+    open_runner: MakeRunner, stage: Stage, model: str, dtype: torch.dtype
+) -> None:
+    """Not later: others have made their latents of its type by then."""
+    runner = open_runner(stage, precision="fp16")
+    runner.preload(model)
+    [loaded] = runner._library.held
+    assert loaded.pipe.vae.dtype is dtype
+
+
+def test_latents_of_fp16_are_decoded_by_a_vae_in_fp32(
     open_runner: MakeRunner, lease: MakeLease
 ) -> None:
-    decoder, job = open_runner(Stage.DECODE, precision="fp16"), lease("sdxl")
+    decoder = open_runner(Stage.DECODE, precision="fp16")
     latents = torch.zeros(1, 4, 12, 8, dtype=torch.float16)
-    decoder.decode(job, blob.dump({"latents": latents}), FakeControl())
-    [loaded] = decoder._library.held
-    assert loaded.pipe.vae.dtype is torch.float32
+    assert decoder.decode(lease("sdxl"), blob.dump({"latents": latents}), FakeControl())
 
 
 def loaded_parts(runner: Runner, model: str) -> set[str]:

@@ -96,7 +96,8 @@ class Additions:
         Raises ModelNotLoadable or ModelUnavailable.
         """
         names = [use.model for use in params.controlnets]
-        nets = [_find(name, self._offer.controlnets, self._model) for name in names]
+        offered = self._offer.controlnets
+        nets = [_find(name, offered, self._model, "controlnets") for name in names]
         with (
             self._loras.for_denoising(self._entries(params), _scales(params)) as variant,
             self._controlnets.use(nets) as steering,
@@ -125,16 +126,17 @@ class Additions:
 
     def _entries(self, params: GenerationParams) -> dict[str, Lora]:
         names = [use.name for use in params.loras]
-        return {name: _find(name, self._offer.loras, self._model) for name in names}
+        return {name: _find(name, self._offer.loras, self._model, "loras") for name in names}
 
 
 def _scales(params: GenerationParams) -> dict[str, float]:
     return {use.name: use.scale for use in params.loras}
 
 
-def _find(name: str, offered: Mapping[str, Added], model: Model) -> Added:
+def _find(name: str, offered: Mapping[str, Added], model: Model, field: str) -> Added:
     if name not in offered:
         raise ModelUnavailable(
-            f"{name}, to be added to model {model.name}, is not in this worker's catalogue"
+            f"{name}, to be added to model {model.name}, is not in this worker's catalogue",
+            field=field,
         )
     return offered[name]

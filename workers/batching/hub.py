@@ -7,18 +7,16 @@ here is locked, and nothing may block.
 """
 
 import inspect
-import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import update_wrapper
-from math import inf
 from typing import Any
 
 from greenlet import getcurrent
 from torch import nn
 
-from workers.batching.batcher import Batcher, Waiting
+from workers.batching.batcher import Batcher
 from workers.batching.call import CallSpec, make_call
 from workers.batching.join import zeros
 from workers.batching.meeting import Meeting
@@ -27,6 +25,7 @@ from workers.batching.parked import Parked
 from workers.batching.passes import Passes
 from workers.batching.request import Request, Terms, current_request
 from workers.batching.stopwatch import Stopwatch
+from workers.batching.turn import waiting_aside, waiting_at
 from workers.error import is_out_of_memory
 from workers.figures import Figures
 
@@ -47,7 +46,7 @@ class Hub:
         self._main = getcurrent()
         self._parked: dict[int, Parked] = {}
         self._sleeping: list[Request] = []
-        self._aside: list[Request] = []
+        self._aside: dict[int, Request] = {}
         self._tickets = 0
 
     @property
@@ -67,19 +66,26 @@ class Hub:
         Request(work, future, self._main, terms or Terms()).switch()
 
     def tick(self) -> None:
-        """One forward pass, and every request it serves as far as it then gets."""
+        """One forward pass, and every request it serves as far as it then gets.
+
+        Or, if that is first in line, a turn of a request that meets nobody.
+        """
         self._stopwatch.report()
-        waiting = [self._waiting(ticket, parked) for ticket, parked in self._parked.items()]
-        chosen = [self._parked.pop(ticket) for ticket in self._batcher.choose(waiting)]
-        if chosen:
-            self._run(chosen)
+        pace = self._passes.pace
+        parked = [waiting_at(ticket, each, pace) for ticket, each in self._parked.items()]
+        aside = [waiting_aside(ticket, each) for ticket, each in self._aside.items()]
+        match self._batcher.choose([*parked, *aside]):
+            case [ticket] if ticket in self._aside:
+                self._resume(self._aside.pop(ticket))
+            case [_, *_] as tickets:
+                self._run([self._parked.pop(ticket) for ticket in tickets])
         self._wake()
 
     def abandon(self, error: Exception) -> None:
         """Raise `error` in every request that is under way."""
         under_way = [parked.request for parked in self._parked.values()]
-        under_way += [*self._sleeping, *self._aside]
-        self._parked, self._sleeping, self._aside = {}, [], []
+        under_way += [*self._sleeping, *self._aside.values()]
+        self._parked, self._sleeping, self._aside = {}, [], {}
         for request in under_way:
             request.throw(error)
 
@@ -99,10 +105,13 @@ class Hub:
         return True
 
     def step_aside(self) -> None:
-        """Inside a request that meets nobody: let the others have a forward pass each turn."""
-        if (request := current_request()) is not None:
-            self._aside.append(request)
-            self._main.switch()
+        """Inside a request that meets nobody: wait for another turn, as calls wait for a pass."""
+        request = current_request()
+        if request is None or request.is_apart:
+            return
+        self._tickets += 1
+        self._aside[self._tickets] = request
+        self._main.switch()
 
     def park_point(
         self,
@@ -150,6 +159,7 @@ class Hub:
         rows = spec.rows if spec.rows in arguments else next(iter(arguments))
         spec = spec if rows == spec.rows else replace(spec, rows=rows)
         call = make_call(spec, kind, arguments, strict=request.terms.reproducible)
+        request.called(call.shape)
         if request.is_skipping:
             outputs = zeros(call, meeting.out_channels)
         else:
@@ -157,9 +167,15 @@ class Hub:
         return as_output(outputs) if call.returns_dict else outputs
 
     def _wake(self) -> None:
-        resting = [*self._aside, *self._sleeping]
-        self._aside, self._sleeping = [], []
-        for request in resting:
+        sleeping, self._sleeping = self._sleeping, []
+        for request in sleeping:
+            request.switch()
+
+    def _resume(self, request: Request) -> None:
+        def told(cost_s: float, wall_s: float) -> None:
+            request.turn_s = wall_s
+
+        with self._stopwatch.timing(told):
             request.switch()
 
     def _park(self, parked: Parked) -> Any:
@@ -196,19 +212,3 @@ class Hub:
                 return
         for part in parts:
             self._run(part)
-
-    def _waiting(self, ticket: int, parked: Parked) -> Waiting:
-        request, call, now = parked.request, parked.call, time.monotonic()
-        remaining_s = self._passes.pace.remaining_s(call.shape, request.steps_left)
-        deadline = request.terms.deadline
-        return Waiting(
-            ticket=ticket,
-            key=parked.key,
-            rows=call.rows,
-            shape=call.shape,
-            waited_s=now - request.arrived,
-            remaining_s=remaining_s,
-            slack_s=inf if deadline is None else deadline - now - remaining_s,
-            bucket=parked.bucket,
-            precedes_another=call.spec.precedes_another,
-        )

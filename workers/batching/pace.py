@@ -1,10 +1,11 @@
 """How long a request still needs, guessed from the forward passes seen so far."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from typing import Final
 
 _WEIGHT = 0.2
 # Until a shape has run once. Only the order of requests depends on it.
-_FIRST_GUESS_S = 0.1
+FIRST_GUESS_S: Final = 0.1
 _SHAPES = 1024
 
 
@@ -21,6 +22,7 @@ class Pace:
         if len(self._seconds) > _SHAPES:
             del self._seconds[next(iter(self._seconds))]
 
-    def remaining_s(self, shape: Hashable, steps: int) -> float:
-        """Device seconds that `steps` more passes will take."""
-        return max(steps, 1) * self._seconds.get(shape, _FIRST_GUESS_S)
+    def remaining_s(self, step: Mapping[Hashable, int], steps: int) -> float:
+        """Device seconds of `steps` more, each with so many passes of these shapes."""
+        seconds = (self._seconds.get(shape, FIRST_GUESS_S) * count for shape, count in step.items())
+        return max(steps, 1) * sum(seconds)

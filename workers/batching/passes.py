@@ -69,12 +69,13 @@ class Passes:
             first.meeting.put_on(first.request.variant)
         rows, shape = max(first.bucket, sum(call.rows for call in calls)), first.call.shape
 
-        def told(seconds: float) -> None:  # may be kept until the next pass: holds no request
-            self.pace.observe(shape, seconds)
-            self._policy.observe(shape, rows, seconds)
+        def told(cost_s: float, wall_s: float) -> None:  # may be kept: holds no request
+            self.pace.observe(shape, wall_s)
+            self._policy.observe(shape, rows, cost_s)
 
         meeting, arguments = first.meeting, join(calls, first.bucket)
-        about = Pass(shape, rows, meeting.module, meeting.method, arguments)
+        lists = first.call.spec.listed | first.call.spec.ragged
+        about = Pass(shape, rows, meeting.module, meeting.method, arguments, lists)
         with self._policy.watch(about), self._stopwatch.timing(told):
             outputs = meeting.forward(**arguments, return_dict=False)
         self.count += 1

@@ -11,13 +11,17 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Pass:
-    """A forward pass that is about to run: `rows` rows of `arguments` to a module's method."""
+    """A forward pass that is about to run: `rows` rows of `arguments` to a module's method.
+
+    Arguments named in `listed` are lists of one item a row.
+    """
 
     shape: Hashable
     rows: int
     module: nn.Module
     method: str
     arguments: Mapping[str, Any]
+    listed: frozenset[str] = frozenset()
 
 
 class RowPolicy(Protocol):
@@ -39,7 +43,7 @@ class RowPolicy(Protocol):
         ...
 
     def observe(self, shape: Hashable, rows: int, seconds: float) -> None:
-        """A forward pass of `rows` took `seconds` of the device."""
+        """A forward pass of `rows` cost `seconds` of the device."""
         ...
 
     def out_of_memory(self, shape: Hashable, rows: int) -> None:

@@ -2,26 +2,30 @@
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from greenlet import getcurrent, greenlet
+
+from workers.batching.pace import FIRST_GUESS_S
 
 
 @dataclass(frozen=True)
 class Terms:
     """What a request asks of the hub; made before it starts.
 
-    `steps` are how many forward passes it will need, about. `deadline` is a moment
-    of `time.monotonic()`. A `reproducible` request runs in
-    batches of a fixed number of rows, so that its bytes do not depend on its
-    neighbours. `on_notice` is told in words what was done to get it through.
+    `steps` are how many it will take, of a forward pass or more each. `arrived` and `deadline` are
+    moments of `time.monotonic()`: since when someone waits for it, and until when. A
+    `reproducible` request runs in batches of a fixed number of rows, so that its bytes
+    do not depend on its neighbours. `on_notice` is told in words what was done to get it through.
     `check` is called while it waits for others, and raises what ends it.
     """
 
     steps: int = 1
+    arrived: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     reproducible: bool = False
     on_notice: Callable[[str], None] = lambda text: None
@@ -33,8 +37,8 @@ class Request(greenlet):
 
     `variant` names the adapters that the shared modules must carry for it (None:
     none). While `is_skipping`, its calls are answered with zeros and no forward
-    pass runs; while `is_apart`, they run at once and by themselves. `steps_left` is
-    kept current by the request itself.
+    pass runs; while `is_apart`, they run at once and by themselves. `a_step` are the calls
+    of its last step by their shape, and `turn_s` the seconds it last had the engine to itself.
     """
 
     def __init__(
@@ -47,7 +51,18 @@ class Request(greenlet):
         self.is_skipping = False
         self.is_apart = False
         self.steps_left = terms.steps
-        self.arrived = time.monotonic()
+        self.a_step: Counter[Hashable] = Counter()
+        self.turn_s = FIRST_GUESS_S
+        self._calls: Counter[Hashable] = Counter()
+
+    def called(self, shape: Hashable) -> None:
+        """It calls a shared module."""
+        self._calls[shape] += 1
+
+    def stepped(self, steps_left: int) -> None:
+        """It has done a step, and those that are left will be like that."""
+        self.steps_left = steps_left
+        self.a_step, self._calls = self._calls, Counter()
 
     def _settle(self) -> None:
         work, future = self._work, self._future

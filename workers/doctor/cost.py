@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from myriad.errors import ConfigError, MyriadError
+from myriad.errors import ConfigError
 from myriad.job import Stage
 from myriad.pool import Pool
 from workers.device import Device
@@ -18,6 +18,7 @@ from workers.doctor.machine import usable_cores
 from workers.doctor.models import LocalModel, Size
 from workers.doctor.report import Cost, CostReport, DeviceReport
 from workers.doctor.timing import Bench, Budget
+from workers.downloads import Downloads
 from workers.error import short
 from workers.loaded import LoadedModel
 from workers.loading import plan
@@ -53,7 +54,7 @@ def measure(
         bench = Bench(local, size, pool, device, pool.threads, budget, gflops)
         try:
             costs += _run(bench, stages)
-        except (MyriadError, NotTraceable, RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:  # a model's own code and files may fail in any way
             notes.append(f"pool {pool.name}: {short(error)}")
     return CostReport(local.model.name, size.width, size.height, tuple(costs), tuple(notes))
 
@@ -75,7 +76,7 @@ def _shared_out(
 
 
 def _run(bench: Bench, stages: tuple[Stage, ...]) -> list[Cost]:
-    loaded = _load(bench, stages)
+    loaded = Downloads().supply(lambda: _load(bench, stages))
     pipe = loaded.pipe
     costs: list[Cost] = []
     is_cpu = bench.device.torch_device.type == "cpu"
@@ -99,8 +100,11 @@ def _run(bench: Bench, stages: tuple[Stage, ...]) -> list[Cost]:
 def _load(bench: Bench, stages: tuple[Stage, ...]) -> LoadedModel:
     """As a worker of that pool loads it."""
     model, pool, device = bench.local.model, bench.pool, bench.device
-    loaded = plan(model, stages, device).load()
-    apply_options(loaded.family, loaded.pipe, pool, device, model.name)
+
+    def settle_in(loaded: LoadedModel) -> None:
+        apply_options(loaded.family, loaded.pipe, pool, device, model.name)
+
+    loaded = plan(model, stages, pool, device, settle_in).load()
     if pool.tiny_vae and Stage.DECODE in stages:
         loaded.tiny_vae = load_tiny_vae(model, device)
     return loaded
@@ -113,6 +117,8 @@ def _other_threads(bench: Bench, pipe: Any) -> Iterator[Cost]:
 
 
 def _encode(bench: Bench, pipe: Any) -> Cost:
+    if not hasattr(pipe, "encode_prompt"):
+        raise NotTraceable(f"a {type(pipe).__name__} has blocks of its own, which are not measured")
     known = inspect.signature(pipe.encode_prompt).parameters
     asked = {
         "prompt": _PROMPT,
@@ -162,7 +168,7 @@ def _smaller(size: Size, multiple: int) -> Iterator[Size]:
 
 
 def _call(bench: Bench, pipe: Any, example: Example, rows: int) -> Callable[[], object]:
-    arguments = with_rows(example.arguments, EXAMPLE_ROWS, rows, repeated_rows)
+    arguments = with_rows(example.arguments, EXAMPLE_ROWS, rows, repeated_rows, example.listed)
     placed = tree_map_only(Tensor, lambda each: each.to(bench.device.torch_device), arguments)
     method = getattr(getattr(pipe, example.part), example.method)
     return lambda: method(**placed, return_dict=False)

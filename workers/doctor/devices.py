@@ -45,11 +45,12 @@ def processor() -> str:
 
 
 def _look_at(device: torch.device) -> DeviceReport:
+    total, free = total_bytes(device), free_bytes(device)
     return DeviceReport(
         name=str(device),
         title=_title(device),
-        total_bytes=total_bytes(device),
-        free_bytes=free_bytes(device),
+        total_bytes=total,
+        free_bytes=total if free is None else free,
         precisions=tuple(_precisions(device)),
         attention=_attention(device),
     )

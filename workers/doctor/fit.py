@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import isinf
 
-from myriad.errors import ConfigError, StageError
+from myriad.errors import ConfigError
 from myriad.job import Stage
 from myriad.model import Model
 from myriad.pool import Pool
@@ -51,7 +52,7 @@ def look_into(
             for each in sizes_of(model, size, is_quick=is_quick)
             for fit in (_fit(local, pool, device, stage, each),)
         )
-    except (StageError, OSError, LookupError) as error:
+    except Exception as error:  # torn files show as errors of many libraries
         return report(is_here=True, weights_bytes={}, note=short(error)), None
     return report(is_here=True, weights_bytes=weights, fits=fits), local
 
@@ -60,7 +61,7 @@ def _fit(
     local: LocalModel, pool: Pool, device: Device | ConfigError, stage: Stage, size: Size
 ) -> Fit:
     fit = partial(Fit, pool.name, stage.value, size.width, size.height, size.num_frames)
-    weights = local.weights_of(pool.stages, pool.precision)
+    weights = local.weights_of(pool.stages, pool.precision, is_offloaded=pool.offload != "none")
     if weights > int(pool.memory):
         return fit(0, note=f"its weights, {gib(weights)}, exceed the pool's memory")
     if isinstance(device, ConfigError):
@@ -72,13 +73,20 @@ def _fit(
     except NotTraceable as error:
         return fit(None, note=str(error))
     rows = RowLimit(memory, _share_of(pool, device), weights).room_rows()
-    return fit(rows, memory.b_bytes, "" if rows else "not one row fits the free memory")
+    if isinf(rows):
+        return fit(None, memory.b_bytes, "the device does not tell its free memory")
+    return fit(int(rows), memory.b_bytes, "" if rows else "not one row fits the free memory")
 
 
-def _share_of(pool: Pool, device: Device) -> Callable[[], int]:
+def _share_of(pool: Pool, device: Device) -> Callable[[], int | None]:
     """Free memory, of which every worker of the pool on that device will want as much."""
     sharing = pool.workers if pool.device_of(0) == pool.device_of(1) else 1
-    return lambda: free_bytes(device.torch_device) // sharing
+
+    def share() -> int | None:
+        free = free_bytes(device.torch_device)
+        return None if free is None else free // sharing
+
+    return share
 
 
 def gib(size_bytes: int) -> str:

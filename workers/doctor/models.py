@@ -16,6 +16,7 @@ from workers.device import Device
 from workers.families import find_family
 from workers.memory.example import Example, ExamplePipeline
 from workers.memory.row_memory import RowMemory
+from workers.options.placement import EIGHT_BITS
 from workers.source import weights_bytes
 
 # What the denoiser's weights are kept in, and those of all else.
@@ -23,8 +24,7 @@ _PRECISIONS: Final[Mapping[str, tuple[torch.dtype, torch.dtype]]] = {
     "fp32": (torch.float32, torch.float32),
     "fp16": (torch.float16, torch.float16),
     "bf16": (torch.bfloat16, torch.bfloat16),
-    "fp8": (torch.float8_e4m3fn, torch.bfloat16),
-    "int8": (torch.int8, torch.bfloat16),
+    **{name: (own, torch.bfloat16) for name, own in EIGHT_BITS.items()},
 }
 
 
@@ -54,10 +54,16 @@ class LocalModel:
             for stage in Stage
         }
 
-    def weights_of(self, stages: Collection[Stage], precision: str) -> int:
-        """Bytes of what a pool that serves `stages` keeps loaded; 8 bits are for denoisers only."""
+    def weights_of(
+        self, stages: Collection[Stage], precision: str, *, is_offloaded: bool = False
+    ) -> int:
+        """Bytes of what a pool that serves `stages` keeps on its device; 8 bits: denoisers only.
+
+        With `is_offloaded` denoisers wait elsewhere.
+        """
         family = find_family(self.model.family)
-        parts = dict.fromkeys(part for stage in stages for part in family.components[stage])
+        waiting = set(family.meeting_points) if is_offloaded else set()
+        parts = {part for stage in stages for part in family.components[stage]} - waiting
         own, others = _PRECISIONS[precision]
         return sum(
             weights_bytes(self.folder, (part,), own if part in family.meeting_points else others)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ByteSize
 
 from myriad.job import Stage
-from myriad.pool import Pool
+from myriad.pool import Pool, Precision
 from workers.doctor.report import CostReport, DeviceReport, ModelReport
 
 _CPU_SHARE: Final = 0.5  # of free memory, for weights; the rest is for calls and for others
@@ -53,15 +53,30 @@ def _with_accelerators(
         why,
     )
     if not is_roomy:
-        yield _cpu_pool(cpu, (Stage.ENCODE,), None), "Reads the prompts."
+        yield _text_pool(cpu, models), "Reads the prompts."
 
 
-def _cpu_pool(cpu: DeviceReport, stages: tuple[Stage, ...], costs: CostReport | None) -> Pool:
+def _text_pool(cpu: DeviceReport, models: Sequence[ModelReport]) -> Pool:
+    """In half the memory where the largest text encoder has no room in fp32."""
+    room = _budget(cpu, _CPU_SHARE)
+    largest = max((_weights(model, "fp32", (Stage.ENCODE,)) for model in models), default=0)
+    is_halved = largest > room and cpu.works("bf16")
+    return _cpu_pool(cpu, (Stage.ENCODE,), None, "bf16" if is_halved else "fp32")
+
+
+def _cpu_pool(
+    cpu: DeviceReport,
+    stages: tuple[Stage, ...],
+    costs: CostReport | None,
+    precision: Precision = "fp32",
+) -> Pool:
     return Pool(
         name="all" if stages == _ALL else "cpu",
         stages=stages,
         device="cpu",
-        precision="fp32",
+        precision=precision,
+        channels_last=True,
+        linear="auto",
         memory=ByteSize(_budget(cpu, _CPU_SHARE)),
         concurrency=8,
         threads=_threads(costs, cpu),

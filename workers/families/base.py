@@ -79,6 +79,10 @@ class Family(ABC):
             "num_images_per_prompt": params.num_images,
         }
 
+    def upcasts_vae(self, pipe: Pipeline) -> bool:
+        """Whether the pipeline heeds `force_upcast`, which the config of any AutoencoderKL has."""
+        return hasattr(pipe, "upcast_vae")
+
     def to_call(self, embeds: Embeds, params: GenerationParams) -> Embeds:
         """Embeddings as they travel → as the call takes them: some want a row an image."""
         return embeds
@@ -135,19 +139,30 @@ def finite(tensor: Tensor, name: str) -> Tensor:
     return tensor
 
 
-def upcast_if_it_overflows(vae: Any) -> None:
-    """To float32 for good, where the VAE's config says that float16 does not hold its numbers."""
-    if vae.dtype is torch.float16 and getattr(vae.config, "force_upcast", False):
+def upcast_if_it_overflows(family: Family, pipe: Pipeline) -> None:
+    """The VAE to float32 for good, where its config says that float16 does not hold its numbers.
+
+    Before anybody uses it: who waits for a turn at it has made its latents of the VAE's type.
+    """
+    vae: Any = getattr(pipe, "vae", None)
+    is_half = getattr(vae, "dtype", None) is torch.float16
+    if is_half and family.upcasts_vae(pipe) and getattr(vae.config, "force_upcast", False):
         vae.to(torch.float32)
 
 
 def like(module: Any, value: Any) -> Any:
     """Tensors on the module's device and, if they are fractions, in its dtype: pools may differ."""
+    # Asked once: a module looks through all its layers for either.
+    return _placed(value, module.device, module.dtype)
+
+
+def _placed(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     if isinstance(value, Tensor):
-        dtype = module.dtype if value.is_floating_point() else value.dtype
-        return value.to(module.device, dtype)
+        return value.to(device, dtype if value.is_floating_point() else value.dtype)
+    if isinstance(value, Mapping):
+        return {name: _placed(item, device, dtype) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [like(module, item) for item in value]
+        return [_placed(item, device, dtype) for item in value]
     return value
 
 

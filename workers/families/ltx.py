@@ -103,6 +103,8 @@ def _noised(latents: Tensor, seed: int) -> Tensor:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Some decoders add noise from the process's own generator: the job's seed decides on it."""
-    with torch.random.fork_rng([] if device.type == "cpu" else [device], device_type=device.type):
+    # The state of Apple's generator is not had by device; nobody else draws from it anyway.
+    forked = [] if device.type in ("cpu", "mps") else [device]
+    with torch.random.fork_rng(forked, device_type=device.type):
         torch.manual_seed(seed)
         yield

@@ -41,6 +41,11 @@ class Modular(Family):
                 return module
         raise ModelNotLoadable("its blocks have neither a transformer nor a unet")
 
+    def upcasts_vae(self, pipe: Pipeline) -> bool:
+        stages = pipe.stage_blocks.values()
+        used = (block for blocks in stages for block in blocks.sub_blocks.values())
+        return any(hasattr(block, "upcast_vae") for block in used)
+
     def encode(self, pipe: Pipeline, params: GenerationParams, device: torch.device) -> Embeds:
         blocks = pipe.stage_blocks[Stage.ENCODE]
         texts = {"prompt": params.prompt, "negative_prompt": params.negative_prompt or None}

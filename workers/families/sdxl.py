@@ -1,6 +1,6 @@
 """Stable Diffusion XL: two text encoders, pooled embeddings, a VAE that overflows in fp16."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from diffusers import (
@@ -16,7 +16,6 @@ from torch import Tensor
 from myriad.job import Stage
 from myriad.mode import Mode
 from myriad.params import GenerationParams
-from workers.families.base import Frames, upcast_if_it_overflows
 from workers.families.sd import StableDiffusion
 from workers.shell import Pipeline
 
@@ -49,10 +48,6 @@ class StableDiffusionXL(StableDiffusion):
     def lora_options(self, pipe: Pipeline) -> Mapping[str, Any]:
         # Some files number the blocks as the first SDXL code did.
         return {"unet_config": pipe.unet.config} if pipe.unet is not None else {}
-
-    def decode(self, pipe: Pipeline, latents: Tensor, params: GenerationParams) -> Iterator[Frames]:
-        upcast_if_it_overflows(pipe.vae)
-        return super().decode(pipe, latents, params)
 
     def to_vae(self, pipe: Pipeline, latents: Tensor, params: GenerationParams) -> Tensor:
         vae = pipe.vae

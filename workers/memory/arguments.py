@@ -1,6 +1,6 @@
 """A call's arguments at another number of rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -10,22 +10,30 @@ from torch import Tensor
 Resize = Callable[[Tensor, int | None], Tensor]
 
 
-def with_rows(value: Any, rows: int, wanted: int, resize: Resize) -> Any:
-    """`value`, of a call with `rows` rows, as one of `wanted` rows would pass it.
+def with_rows(
+    arguments: Mapping[str, Any],
+    rows: int,
+    wanted: int,
+    resize: Resize,
+    listed: Collection[str] = (),
+) -> dict[str, Any]:
+    """`arguments`, by name, of a call with `rows` rows, as one of `wanted` rows would pass them.
 
-    A tensor whose first dimension is `rows` is batched; so is a list of `rows`
-    items that are not batched themselves (one tensor a row). All else is shared.
+    Those named in `listed` are lists of one item a row, and get more like the first.
+    Elsewhere a tensor whose first dimension is `rows` is batched. All else is shared.
     """
-    if isinstance(value, Tensor):
-        return resize(value, wanted if _is_batched(value, rows) else None)
-    if isinstance(value, Mapping):
-        return {name: with_rows(item, rows, wanted, resize) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = [with_rows(item, rows, wanted, resize) for item in value]
-        if len(items) == rows and not any(_is_batched(item, rows) for item in value):
-            items = items[:1] * wanted
-        return type(value)(items)
-    return value
+
+    def in_rows(tensor: Tensor) -> Tensor:
+        is_batched = tensor.ndim > 0 and len(tensor) == rows
+        return resize(tensor, wanted if is_batched else None)
+
+    def whole(tensor: Tensor) -> Tensor:
+        return resize(tensor, None)
+
+    return {
+        name: [_mapped(value[0], whole)] * wanted if name in listed else _mapped(value, in_rows)
+        for name, value in arguments.items()
+    }
 
 
 def empty_rows(tensor: Tensor, wanted: int | None) -> Tensor:
@@ -39,5 +47,12 @@ def repeated_rows(tensor: Tensor, wanted: int | None) -> Tensor:
     return tensor if wanted is None else torch.cat([tensor[:1]] * wanted)
 
 
-def _is_batched(value: Any, rows: int) -> bool:
-    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == rows
+def _mapped(value: Any, act: Callable[[Tensor], Tensor]) -> Any:
+    """`value` with `act` done to each tensor in it."""
+    if isinstance(value, Tensor):
+        return act(value)
+    if isinstance(value, Mapping):
+        return {name: _mapped(item, act) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_mapped(item, act) for item in value)
+    return value

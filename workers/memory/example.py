@@ -32,13 +32,22 @@ class Example:
     method: str
     arguments: Mapping[str, Any]
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """Arguments that are lists of one item a row."""
+        return frozenset(
+            name
+            for name, value in self.arguments.items()
+            if isinstance(value, list) and len(value) == EXAMPLE_ROWS
+        )
+
     def row_memory(self) -> RowMemory:
         """Raises NotTraceable."""
-        return self.model.row_memory(self.arguments, EXAMPLE_ROWS, self.method)
+        return self.model.row_memory(self.arguments, EXAMPLE_ROWS, self.method, self.listed)
 
     def flops(self) -> int:
         """Floating-point operations of one row. Raises NotTraceable."""
-        return self.model.flops(self.arguments, EXAMPLE_ROWS, self.method)
+        return self.model.flops(self.arguments, EXAMPLE_ROWS, self.method, self.listed)
 
 
 class ExamplePipeline:

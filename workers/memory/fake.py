@@ -1,6 +1,6 @@
 """A model without weights: its calls have shapes and sizes, and take no memory or device."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -54,31 +54,54 @@ class FakeModel:
         return cls(_plain_class(module), module.config, dtype or module.dtype, flags)
 
     def row_memory(
-        self, arguments: Mapping[str, Any], rows: int, method: str = "forward"
+        self,
+        arguments: Mapping[str, Any],
+        rows: int,
+        method: str = "forward",
+        listed: Collection[str] = (),
     ) -> RowMemory:
         """Found by tracing the call at two row counts; takes a second, a large model a few.
 
         `arguments` are those of one call of `method` with `rows` rows; see
         `with_rows` for which of them are taken to be batched. Raises NotTraceable.
         """
-        self.peak_bytes(arguments, rows, _TRACED_ROWS[0], method)  # fills what models cache
-        first, second = ((n, self.peak_bytes(arguments, rows, n, method)) for n in _TRACED_ROWS)
+
+        def peak(wanted: int) -> int:
+            return self.peak_bytes(arguments, rows, wanted, method, listed)
+
+        peak(_TRACED_ROWS[0])  # fills what models cache
+        first, second = ((wanted, peak(wanted)) for wanted in _TRACED_ROWS)
         return RowMemory.through(first, second)
 
-    def flops(self, arguments: Mapping[str, Any], rows: int, method: str = "forward") -> int:
+    def flops(
+        self,
+        arguments: Mapping[str, Any],
+        rows: int,
+        method: str = "forward",
+        listed: Collection[str] = (),
+    ) -> int:
         """Floating-point operations of that call with one row. Raises NotTraceable."""
         with _tracing(method), self._mode, torch.no_grad():
-            call = with_rows(arguments, rows, 1, empty_rows)
+            call = with_rows(arguments, rows, 1, empty_rows, listed)
             with FlopCounterMode(display=False) as counter:
                 getattr(self.module, method)(**call)
             return int(counter.get_total_flops())
 
-    def peak_bytes(self, arguments: Mapping[str, Any], rows: int, wanted: int, method: str) -> int:
+    def peak_bytes(
+        self,
+        arguments: Mapping[str, Any],
+        rows: int,
+        wanted: int,
+        method: str,
+        listed: Collection[str] = (),
+    ) -> int:
+        """Of that call with `wanted` rows. Raises NotTraceable."""
         weights = (*self.module.parameters(), *self.module.buffers())
         with _tracing(method), self._mode, torch.no_grad(), LiveBytes(weights) as live:
             # Made in here, so that the inputs count: the hub joins them anew for each call.
-            outputs = getattr(self.module, method)(**with_rows(arguments, rows, wanted, empty_rows))
-            del outputs
+            call = with_rows(arguments, rows, wanted, empty_rows, listed)
+            outputs = getattr(self.module, method)(**call)
+            del call, outputs
             peak: int = live.peak_bytes
             return peak
 

@@ -12,16 +12,20 @@ import torch
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
-def free_bytes(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int | None:
     """What can still be allocated on `device`: its own memory, or this machine's for a CPU.
 
-    Counts what torch's caching allocator holds without using it.
+    Counts what torch's caching allocator holds without using it. None where the device
+    cannot tell, as some that share the machine's memory.
     """
     if device.type == "cpu":
         return free_host_bytes(_CGROUP)
     if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    free, _ = torch.accelerator.get_memory_info(device)
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    try:
+        free, _ = torch.accelerator.get_memory_info(device)
+    except RuntimeError:
+        return None
     cached = torch.accelerator.memory_reserved(device) - torch.accelerator.memory_allocated(device)
     return free + cached
 
@@ -32,7 +36,10 @@ def total_bytes(device: torch.device) -> int:
         return min(psutil.virtual_memory().total, _container_limit(_CGROUP) or 2**62)
     if device.type == "mps":
         return torch.mps.recommended_max_memory()
-    return torch.accelerator.get_memory_info(device)[1]
+    try:
+        return torch.accelerator.get_memory_info(device)[1]
+    except RuntimeError:
+        return int(torch.get_device_module(device).get_device_properties(device).total_memory)
 
 
 @dataclass

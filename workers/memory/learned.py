@@ -10,8 +10,9 @@ import structlog
 import torch
 
 from workers.batching.policy import Pass
+from workers.error import short
 from workers.memory.curve import ThroughputCurve
-from workers.memory.fake import FakeModel, NotTraceable
+from workers.memory.fake import FakeModel
 from workers.memory.free_memory import free_bytes, measured_growth
 from workers.memory.row_limit import RowLimit
 from workers.memory.row_memory import RowMemory
@@ -20,6 +21,7 @@ from workers.memory.row_memory import RowMemory
 _WORTH_TRACING_BYTES = 64 * 2**20
 
 _SHAPES = 1024
+_UNKNOWN = RowMemory(0, 0)  # bounded by running out of it, then
 
 _log = structlog.get_logger(__name__)
 
@@ -29,14 +31,17 @@ class LearnedRows:
 
     A new shape is traced on a thread of its own, without touching the device; until
     that is done an accelerator runs one request at a time. Its allocator then says
-    what each row count really takes, the first time it runs.
+    what each row count really takes, the first time it runs. `free` is asked for the
+    device's free bytes.
     """
 
-    def __init__(self, device: torch.device, free: Callable[[], int] | None = None) -> None:
+    def __init__(self, device: torch.device, free: Callable[[], int | None] | None = None) -> None:
         self._device = device
         self._free = free or partial(free_bytes, device)
         self._curve = ThroughputCurve()
-        self._limits: dict[Hashable, RowLimit | None] = {}
+        self._met: dict[Hashable, None] = {}
+        # Of shapes that were traced, or too much; written by the engine's thread and the tracer's.
+        self._limits: dict[Hashable, RowLimit] = {}
         self._measured: set[tuple[Hashable, int]] = set()
         self._tracer = ThreadPoolExecutor(1, "row-memory")
 
@@ -51,7 +56,7 @@ class LearnedRows:
 
     @contextmanager
     def watch(self, about: Pass) -> Iterator[None]:
-        if about.shape not in self._limits:
+        if about.shape not in self._met:
             self._meet(about)
         count = (about.shape, about.rows)
         if count in self._measured:
@@ -70,9 +75,7 @@ class LearnedRows:
             limit.went_well(rows)
 
     def out_of_memory(self, shape: Hashable, rows: int) -> None:
-        limit = self._limits.get(shape) or self._limit(RowMemory(0, 0))
-        limit.out_of_memory(rows)
-        self._limits[shape] = limit
+        self._limit(shape).out_of_memory(rows)
 
     def close(self) -> None:
         """Let a tracing that has begun end; begin no other."""
@@ -84,11 +87,12 @@ class LearnedRows:
         return inf if self._device.type == "cpu" else 1
 
     def _meet(self, about: Pass) -> None:
-        if len(self._limits) >= _SHAPES:
-            oldest = next(iter(self._limits))
-            del self._limits[oldest]
+        if len(self._met) >= _SHAPES:
+            oldest = next(iter(self._met))
+            del self._met[oldest]
+            self._limits.pop(oldest, None)
             self._measured = {count for count in self._measured if count[0] != oldest}
-        self._limits[about.shape] = None
+        self._met[about.shape] = None
         weights = sum(each.nbytes for each in about.module.parameters())
         if self._device.type != "cpu" or weights >= _WORTH_TRACING_BYTES:
             self._tracer.submit(self._trace, about)
@@ -96,12 +100,15 @@ class LearnedRows:
     def _trace(self, about: Pass) -> None:
         try:
             fake = FakeModel.like(about.module)
-            memory = fake.row_memory(about.arguments, about.rows, about.method)
-        except NotTraceable as error:
-            _log.warning("row_memory_unknown", why=str(error))
-            memory = RowMemory(0, 0)  # bounded by running out of it, then
-        if self._limits.get(about.shape) is None:
-            self._limits[about.shape] = self._limit(memory)
+            memory = fake.row_memory(about.arguments, about.rows, about.method, about.listed)
+        except Exception as error:  # else the shape would run one request at a time for good
+            _log.warning("row_memory_unknown", why=short(error))
+            memory = _UNKNOWN
+        self._limit(about.shape, memory)
 
-    def _limit(self, memory: RowMemory) -> RowLimit:
-        return RowLimit(memory, self._free)
+    def _limit(self, shape: Hashable, memory: RowMemory = _UNKNOWN) -> RowLimit:
+        """The one of that shape, which learns of `memory` if it did not know."""
+        limit = self._limits.setdefault(shape, RowLimit(memory, self._free))
+        if limit.memory == _UNKNOWN:
+            limit.memory = memory
+        return limit

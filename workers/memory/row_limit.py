@@ -17,7 +17,8 @@ _FIRST_PATIENCE: Final = 100
 class RowLimit:
     """`(free * 0.85 - weights - a) / (k * b)` rows, never less than one.
 
-    `free_bytes` is asked anew each time. `weights_bytes` are those still to be
+    `memory` may be replaced when more is known. `free_bytes` is asked anew each time;
+    where it says None, only the cap counts. `weights_bytes` are those still to be
     loaded into that free memory: 0 once the model is there. `k` says how far the
     device's real need exceeds the traced one; `observe` learns it from the
     allocator. Running out of memory sets a cap; it is raised by a quarter after
@@ -27,11 +28,11 @@ class RowLimit:
     def __init__(
         self,
         memory: RowMemory,
-        free_bytes: Callable[[], int],
+        free_bytes: Callable[[], int | None],
         weights_bytes: int = 0,
         k: float = FIRST_K,
     ) -> None:
-        self._memory = memory
+        self.memory = memory
         self._free_bytes = free_bytes
         self._weights_bytes = weights_bytes
         self._k = k
@@ -50,12 +51,15 @@ class RowLimit:
         """Rows that are tried at most since memory ran out; None if it never did."""
         return self._cap
 
-    def room_rows(self) -> int:
-        """Rows that the formula finds room for; 0 if not even one fits."""
-        room = self._free_bytes() * _USABLE - self._weights_bytes - self._memory.a_bytes
-        return max(0, math.floor(room / (self._k * max(1, self._memory.b_bytes))))
+    def room_rows(self) -> float:
+        """Rows that the formula finds room for; 0 if not even one fits, inf if nobody can tell."""
+        free_bytes = self._free_bytes()
+        if free_bytes is None:
+            return math.inf
+        room = free_bytes * _USABLE - self._weights_bytes - self.memory.a_bytes
+        return max(0, math.floor(room / (self._k * max(1, self.memory.b_bytes))))
 
-    def max_rows(self) -> int:
+    def max_rows(self) -> float:
         """Rows to run at most; at least 1, as a call cannot be cut smaller."""
         rows = self.room_rows() if self._cap is None else min(self.room_rows(), self._cap)
         return max(1, rows)
@@ -65,9 +69,9 @@ class RowLimit:
 
         Take it from the device's allocator; where there is none (a CPU), do not call.
         """
-        if self._memory.b_bytes:
-            real = max(0, peak_bytes - self._memory.a_bytes)
-            self._ratios.append(real / (self._memory.b_bytes * rows))
+        if self.memory.b_bytes:
+            real = max(0, peak_bytes - self.memory.a_bytes)
+            self._ratios.append(real / (self.memory.b_bytes * rows))
             self._k = max(self._ratios) * _MARGIN or FIRST_K
         self.went_well(rows)
 

@@ -74,6 +74,11 @@ class Compile:
     def check(self, pool: Pool, device: Device) -> None:
         if device.torch_device.type == "mps":
             raise ConfigError(f"pool {pool.name}: compile does not work on mps")
+        # It needs a C++ compiler on a CPU, Triton and a C compiler elsewhere: it says so late.
+        try:
+            torch.compile(_doubled)(torch.ones(8, device=device.torch_device, dtype=device.dtype))
+        except Exception as error:  # of its own, Triton's or a compiler's
+            raise ConfigError(f"pool {pool.name}: compile fails here: {short(error)}") from error
 
     def apply(self, family: Family, pipe: Pipeline, pool: Pool, device: Device) -> bool:
         modules = denoisers(family, pipe)
@@ -85,6 +90,10 @@ class Compile:
             any(getattr(part, "_compiled_call_impl", None) for part in module.modules())
             for module in modules
         )
+
+
+def _doubled(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
 
 
 def _capability(device: Device) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Weights that wait elsewhere and come to the device layer by layer."""
 
-import tempfile
 from typing import Any, ClassVar
 
 import torch
@@ -9,6 +8,7 @@ from myriad.errors import ConfigError
 from myriad.pool import Pool
 from workers.device import Device
 from workers.families.base import Family
+from workers.options.disk import open_folder
 from workers.options.option import Pipeline, denoisers
 
 
@@ -33,7 +33,7 @@ class GroupOffload:
 
 def offload(module: Any, device: torch.device, *, to_disk: bool) -> bool:
     """Let `module` keep its layers elsewhere from now on; False if none does."""
-    folder = tempfile.mkdtemp(prefix="myriad-offload-") if to_disk else None
+    folder = str(open_folder(module)) if to_disk else None
     module.enable_group_offload(
         onload_device=device,
         offload_device=torch.device("cpu"),

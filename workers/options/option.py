@@ -12,7 +12,10 @@ Pipeline = Any
 
 
 class Option(Protocol):
-    """Applied in the registry's order, right after a model's parts are on the device."""
+    """Applied in the registry's order, right after a model is loaded.
+
+    Its parts are on the device by then, but for those that options bring there (`placement`).
+    """
 
     name: ClassVar[str]
 

@@ -1,13 +1,17 @@
 """Options of the VAE: what decoding costs in memory and time."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
+from torch import nn
 
 from myriad.pool import Pool
 from workers.device import Device
 from workers.families.base import Family
 from workers.options.option import Pipeline, denoisers, loaded_vae
+
+# Of the weights of two- and three-dimensional convolutions.
+_LAYOUTS: Final = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class _AnyDevice:
@@ -55,11 +59,14 @@ class ChannelsLast(_AnyDevice):
 
     def apply(self, family: Family, pipe: Pipeline, pool: Pool, device: Device) -> bool:
         vae = loaded_vae(pipe)
-        modules = [*denoisers(family, pipe), *([] if vae is None else [vae])]
+        modules: list[nn.Module] = [*denoisers(family, pipe), *([] if vae is None else [vae])]
         weights = [
-            parameter
+            weight
             for module in modules
-            for parameter in module.to(memory_format=torch.channels_last).parameters()
-            if parameter.ndim == 4
+            for weight in module.parameters()
+            if weight.ndim in _LAYOUTS
         ]
-        return all(each.is_contiguous(memory_format=torch.channels_last) for each in weights)
+        for weight in weights:  # Module.to would refuse a module that has weights of both kinds
+            weight.data = weight.data.contiguous(memory_format=_LAYOUTS[weight.ndim])
+        is_done = all(each.is_contiguous(memory_format=_LAYOUTS[each.ndim]) for each in weights)
+        return is_done and bool(weights) == bool(modules)

@@ -8,6 +8,7 @@ from myriad.pool import Pool
 from workers.device import Device
 from workers.families.base import Family
 from workers.options.compute import Attention, Compile, Tf32
+from workers.options.linear import Linear
 from workers.options.offload import GroupOffload
 from workers.options.option import Option, Pipeline
 from workers.options.picture import ChannelsLast, VaeSlicing, VaeTiling
@@ -17,6 +18,7 @@ from workers.options.weights import Fp8, Int8
 OPTIONS: Final[Sequence[Option]] = (
     Tf32(),
     ChannelsLast(),
+    Linear(),
     VaeSlicing(),
     VaeTiling(),
     Attention(),

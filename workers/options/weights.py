@@ -1,9 +1,12 @@
-"""Denoiser weights in eight bits: stored so, computed with in the pool's wider type."""
+"""Denoiser weights in eight bits: kept so, computed with in the pool's wider type."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from myriad.errors import ConfigError
 from myriad.pool import Pool
@@ -11,6 +14,8 @@ from workers.device import Device
 from workers.families.base import Family
 from workers.options.option import Pipeline, denoisers
 from workers.options.size import stored_bytes
+
+Act = Callable[[nn.Module], None]
 
 
 class Fp8:
@@ -26,7 +31,7 @@ class Fp8:
         torch.ones(1, device=device.torch_device).to(torch.float8_e4m3fn).to(device.dtype)
 
     def apply(self, family: Family, pipe: Pipeline, pool: Pool, device: Device) -> bool:
-        return all(_shrinks(module, device, _cast) for module in denoisers(family, pipe))
+        return _shrink(denoisers(family, pipe), partial(_cast, device.dtype), _home(pool, device))
 
 
 class Int8:
@@ -44,20 +49,32 @@ class Int8:
             )
 
     def apply(self, family: Family, pipe: Pipeline, pool: Pool, device: Device) -> bool:
-        return all(_shrinks(module, device, _quantise) for module in denoisers(family, pipe))
+        home = _home(pool, device)
+        return _shrink(denoisers(family, pipe), partial(_quantise, home), home)
 
 
-def _shrinks(module: Any, device: Device, act: Any) -> bool:
-    before = stored_bytes(module)
-    act(module, device)
-    return stored_bytes(module) < before
+def _home(pool: Pool, device: Device) -> torch.device:
+    """Where the weights will be kept: layers that are offloaded come to the device one by one."""
+    return torch.device("cpu") if pool.offload != "none" else device.torch_device
 
 
-def _cast(module: Any, device: Device) -> None:
-    module.enable_layerwise_casting(torch.float8_e4m3fn, compute_dtype=device.dtype)
+def _shrink(modules: Sequence[nn.Module], act: Act, home: torch.device) -> bool:
+    """`act` on modules that are still on the host, then bring them home; False if one is as big."""
+    for module in modules:
+        before = stored_bytes(module)
+        act(module)
+        if stored_bytes(module) >= before:
+            return False
+        module.to(home)
+    return True
 
 
-def _quantise(module: Any, device: Device) -> None:
+def _cast(dtype: torch.dtype, module: Any) -> None:
+    module.enable_layerwise_casting(torch.float8_e4m3fn, compute_dtype=dtype)
+
+
+def _quantise(home: torch.device, module: nn.Module) -> None:
     from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
-    quantize_(module, Int8WeightOnlyConfig())
+    # Layer by layer: each comes to the device, is made smaller, and stays.
+    quantize_(module, Int8WeightOnlyConfig(), device=home)

@@ -73,16 +73,18 @@ def ask(
 
 @pytest.mark.parametrize(("number", "said"), list(enumerate(LORAS)))
 def test_a_wrong_lora_is_refused(runner: Runner, lease: MakeLease, number: int, said: str) -> None:
-    with pytest.raises(ModelNotLoadable, match=rf"(?s)lora l{number}\b.*{said}"):
+    with pytest.raises(ModelNotLoadable, match=rf"(?s)lora l{number}\b.*{said}") as refused:
         ask(runner, lease, lora=f"l{number}")
+    assert refused.value.field == "loras"
 
 
 @pytest.mark.parametrize(("number", "said"), list(enumerate(CONTROLNETS)))
 def test_a_wrong_controlnet_is_refused(
     runner: Runner, lease: MakeLease, number: int, said: str
 ) -> None:
-    with pytest.raises(ModelNotLoadable, match=rf"(?s)controlnet n{number}\b.*{said}"):
+    with pytest.raises(ModelNotLoadable, match=rf"(?s)controlnet n{number}\b.*{said}") as refused:
         ask(runner, lease, net=f"n{number}")
+    assert refused.value.field == "controlnets"
 
 
 def test_what_cannot_be_had_may_be_elsewhere(runner: Runner, lease: MakeLease) -> None:

@@ -11,7 +11,13 @@ from tests.workers.stage import MakeLease, MakeRunner
 
 @pytest.mark.parametrize(
     "options",
-    [{"precision": "fp8"}, {"precision": "int8"}, {"offload": "disk"}, {"channels_last": True}],
+    [
+        {"precision": "fp8"},
+        {"precision": "int8"},
+        {"offload": "disk"},
+        {"channels_last": True},
+        {"linear": "onednn"},
+    ],
     ids=str,
 )
 def test_a_lora_takes_effect_whatever_the_pool_does_with_weights(

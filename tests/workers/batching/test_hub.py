@@ -1,7 +1,11 @@
 """The hub over plain modules: what is joined, what waits for whom, and what fails alone."""
 
+import time
 import weakref
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from myriad.errors import LeaseLost
-from workers.batching.batcher import Batcher
+from workers.batching.batcher import Batcher, Waiting
 from workers.batching.call import CallSpec
 from workers.batching.hub import Hub
-from workers.batching.request import Terms, current_request
+from workers.batching.policy import EveryRow, Pass
+from workers.batching.request import Request, Terms, current_request
+from workers.batching.stopwatch import Stopwatch, Told
 
 SPEC = CallSpec(rows="x", timestep="t")
 
@@ -132,9 +138,7 @@ def test_who_skips_is_answered_with_zeros_and_nothing_runs() -> None:
     farm = Farm()
 
     def work() -> Tensor:
-        request = current_request()
-        assert request is not None
-        request.is_skipping = True
+        here().is_skipping = True
         return farm.module(x=torch.ones(2, 3), t=9.0, return_dict=False)[0]
 
     result = farm.start(work).result()
@@ -249,23 +253,100 @@ def test_a_device_that_is_lost_while_memory_is_freed_leaves_nobody_waiting() -> 
     assert all("device lost" in str(each.exception()) for each in asked)
 
 
-def test_a_request_that_meets_nobody_lets_others_have_their_turns() -> None:
-    farm, order = Farm(), []
+class Said(Stopwatch):
+    """Everything takes as long as is said while it runs."""
+
+    seconds = 0.0
+
+    @contextmanager
+    def timing(self, told: Told) -> Iterator[None]:
+        yield
+        told(self.seconds, self.seconds)
+
+
+class Quick(Adder):
+    def __init__(self, clock: Said) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def forward(self, x: Tensor, t: Tensor, return_dict: bool = True) -> tuple[Tensor]:  # type: ignore[override]
+        self._clock.seconds = 0.01
+        return super().forward(x, t)
+
+
+def turns_of(loner_waited_s: float) -> list[str]:
+    """A request of 3 steps of 5 s that meets nobody, beside another of 8 short ones."""
+    farm, clock, order = Farm(), Said(), []
+    farm.hub, farm.module = Hub(Batcher(64), clock), Quick(clock)
+    farm.hub.park_point(farm.module, SPEC)
 
     def loner() -> None:
-        for step in range(3):
-            order.append(f"loner {step}")
+        for left in (2, 1, 0):
+            clock.seconds = 5.0
+            order.append("loner")
+            here().stepped(left)
             farm.hub.step_aside()
 
     def other() -> None:
-        for step in range(2):
-            farm.module(x=torch.zeros(1, 1), t=float(step))
-            order.append(f"other {step}")
+        for left in range(7, -1, -1):
+            farm.module(x=torch.zeros(1, 1), t=0.0)
+            order.append("other")
+            here().stepped(left)
 
-    farm.start(loner)
-    farm.start(other)
+    now = time.monotonic()
+    farm.start(loner, Terms(steps=3, arrived=now - loner_waited_s))
+    farm.start(other, Terms(steps=8, arrived=now - 10))
     farm.run()
-    assert order == ["loner 0", "other 0", "loner 1", "other 1", "loner 2"]
+    return order
+
+
+def here() -> Request:
+    request = current_request()
+    assert request is not None
+    return request
+
+
+def test_a_long_request_that_meets_nobody_yields_to_a_short_one() -> None:
+    # It has had one turn when it came, and another that was taken to be short.
+    assert turns_of(loner_waited_s=10) == ["loner"] * 2 + ["other"] * 8 + ["loner"]
+
+
+def test_a_request_that_meets_nobody_gets_its_turn_with_age() -> None:
+    assert turns_of(loner_waited_s=10**6) == ["loner"] * 3 + ["other"] * 8
+
+
+def test_who_must_be_apart_does_not_step_aside() -> None:
+    farm = Farm()
+
+    def loner() -> str:
+        here().is_apart = True
+        farm.hub.step_aside()
+        return "done"
+
+    assert farm.start(loner).result(timeout=0) == "done"
+
+
+def test_what_a_request_still_needs_is_told_by_all_the_passes_of_a_step() -> None:
+    class Noting(Batcher):
+        def choose(self, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+            needed.extend(each.remaining_s for each in waiting)
+            return super().choose(waiting)
+
+    farm, clock, needed = Farm(), Said(), []
+    farm.hub, farm.module, clock.seconds = Hub(Noting(64), clock), Adder(), 1.0
+    farm.hub.park_point(farm.module, SPEC)
+
+    def guided() -> None:
+        for left in (2, 1, 0):
+            for _ in range(2):
+                farm.module(x=torch.zeros(1, 1), t=0.0)
+            farm.module(x=torch.zeros(1, 7), t=0.0)  # of another shape
+            here().stepped(left)
+
+    farm.start(guided, Terms(steps=3))
+    farm.run()
+    # Of the first step it is not known; then three passes of a second each.
+    assert needed[3:] == [6.0] * 3 + [3.0] * 3
 
 
 def test_a_batch_that_ran_out_of_memory_lets_go_of_it_before_it_runs_again() -> None:
@@ -325,3 +406,18 @@ def test_a_list_that_has_not_an_item_a_row_is_refused() -> None:
     farm.ask(x=torch.zeros(2, 1), t=0.0, extra=[1])
     with pytest.raises(TypeError, match="extra has 1 items for 2 rows"):
         farm.run()
+
+
+def test_whoever_learns_of_rows_is_told_which_arguments_are_lists() -> None:
+    class Noting(EveryRow):
+        def watch(self, about: Pass) -> AbstractContextManager[None]:
+            seen.append(about.listed)
+            return super().watch(about)
+
+    farm, seen = Farm(), []
+    spec = replace(SPEC, listed=frozenset({"extra"}), ragged=frozenset({"text"}))
+    farm.hub, farm.module = Hub(Batcher(64, Noting())), Adder()
+    farm.hub.park_point(farm.module, spec)
+    farm.ask(x=torch.zeros(1, 1), t=0.0)
+    farm.run()
+    assert seen == [frozenset({"extra", "text"})]

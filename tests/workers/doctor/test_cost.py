@@ -1,14 +1,16 @@
 """What cannot be run in time is estimated from a smaller size, and says so."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import torch
 
-from myriad.catalog import load_catalog
+from myriad.catalog import Limits, Model, load_catalog
 from myriad.job import Stage
 from myriad.pool import Pool, load_pools
 from tests.workers.doctor.reports import CPU
+from tests.workers.families.tiny import modular
 from workers.doctor.cost import measure
 from workers.doctor.fit import OpenedPools, look_into, open_pools
 from workers.doctor.models import LocalModel, Setting, Size
@@ -58,6 +60,40 @@ def test_a_pool_is_measured_with_its_options(local: LocalModel) -> None:
         model, _ = look_into(local.model, opened, SIZE, is_quick=True)
         (rows[pool.name],) = (fit.max_rows for fit in model.fits if fit.stage == "decode")
     assert rows["cheap"] > rows["plain"] * 5
+
+
+def test_layers_that_wait_elsewhere_need_no_room(local: LocalModel) -> None:
+    unet = local.weights_of((Stage.DENOISE,), "fp32")
+    fits = {}
+    for offload in ("none", "disk"):
+        pool = Pool(name="small", stages=("denoise",), offload=offload, memory=unet // 2)
+        model, _ = look_into(local.model, open_pools([pool], ""), SIZE, is_quick=True)
+        (fits[offload],) = model.fits
+    assert (fits["none"].max_rows, fits["disk"].note) == (0, "")
+    assert fits["disk"].max_rows
+
+
+def test_a_torn_file_is_noted(
+    farm_folder: Path, tmp_path: Path, local: LocalModel, pools: OpenedPools
+) -> None:
+    torn = copytree(farm_folder / "sd", tmp_path / "torn")
+    (torn / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"not so safe")
+    model = local.model.model_copy(update={"source": str(torn)})
+    report, found = look_into(model, pools, SIZE, is_quick=True)
+    assert (report.fits, found) == ((), None)
+    assert "SafetensorError" in report.note
+
+
+def test_a_modular_pipeline_is_noted(tmp_path: Path, pools: OpenedPools) -> None:
+    folder = modular.save(tmp_path / "blocks", "sdxl")
+    model = Model(
+        name="blocks", family="modular", source=str(folder), limits=Limits(size_multiple=16)
+    )
+    _, found = look_into(model, pools, SIZE, is_quick=True)
+    assert found
+    report = measure(found, SIZE, pools, (CPU,), budget_s=1.0)
+    assert report.costs == ()
+    assert "has blocks of its own, which are not measured" in report.notes[0]
 
 
 def test_operations_grow_with_the_area(local: LocalModel) -> None:

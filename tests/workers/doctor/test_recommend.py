@@ -31,7 +31,8 @@ def recommended(tmp_path: Path) -> Recommended:
 
 
 def model(gib: float) -> ModelReport:
-    weights = {stage.value: dict.fromkeys(("fp16", "bf16"), int(gib * GIB / 3)) for stage in Stage}
+    half = int(gib * GIB / 3)
+    weights = {stage.value: {"fp32": 2 * half, "fp16": half, "bf16": half} for stage in Stage}
     return ModelReport("large", "flux", is_here=True, weights_bytes=weights)
 
 
@@ -78,6 +79,16 @@ def test_text_encoders_leave_a_small_gpu(recommended: Recommended) -> None:
     assert (pool.device, pool.precision) == ("cuda", "fp16")
     assert pool.stages == (Stage.DENOISE, Stage.DECODE)
     assert (texts.device, texts.stages) == ("cpu", (Stage.ENCODE,))
+    # 20 GiB in fp32 have no room in half the memory.
+    assert (texts.precision, int(texts.memory)) == ("bf16", 10 * GIB)
+
+
+def test_text_encoders_with_room_stay_in_fp32(recommended: Recommended) -> None:
+    gpu = device("cuda:0", 7, fp32=9e3, fp16=3e4, bf16=None)
+    roomy, halting = device("cpu", 64, fp32=150.0, bf16=300.0), device("cpu", 21, fp32=150.0)
+    for cpu in (roomy, halting):
+        _, texts = recommended(gpu, cpu, models=(model(30),))
+        assert texts.precision == "fp32"
 
 
 def test_every_gpu_gets_a_worker(recommended: Recommended) -> None:

@@ -183,6 +183,15 @@ def test_each_pool_loads_only_its_stages_components(model: Model, open_runner: O
     assert min(weights) > 0
 
 
+def test_a_vae_overflows_in_fp16_where_its_blocks_say_so(model: Model, open_runner: Open) -> None:
+    """From the start: the blocks would switch its type to and fro while others wait for it."""
+    runner = open_runner(model, Stage.DECODE, precision="fp16")
+    runner.preload(model.name)
+    [loaded] = runner._library.held
+    expected = {"sdxl": torch.float32, "flux": torch.float16}
+    assert loaded.pipe.vae.dtype is expected[model.name]
+
+
 def test_a_prompt_that_no_tokenizer_reads_to_its_end_is_refused(
     model: Model, open_runner: Open
 ) -> None:

@@ -24,7 +24,7 @@ from workers.batching.policy import EveryRow
 from workers.conditions import Conditions
 from workers.families import find_family
 from workers.families.base import Frames
-from workers.families.ltx import DECODE_NOISE_SCALE, DECODE_TIMESTEP
+from workers.families.ltx import DECODE_NOISE_SCALE, DECODE_TIMESTEP, _seeded
 from workers.ladder import rungs_for
 from workers.runner import Runner
 
@@ -264,6 +264,15 @@ def test_ltx_decodes_with_the_noise_the_pipeline_would_draw(
     }
     torch.manual_seed(job.params.seed)  # for noise that a decoder draws by itself
     assert_same_frames([drawn], pipe(**arguments).frames)
+
+
+def test_a_decoders_own_noise_is_the_seeds_on_apples_devices_too() -> None:
+    """Whose generator is not asked for by device."""
+    before = torch.get_rng_state()
+    with _seeded(7, torch.device("mps")):
+        drawn = torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(7)))
 
 
 def levels(video: bytes) -> torch.Tensor:

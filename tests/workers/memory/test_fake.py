@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from tests.workers import tiny
 from tests.workers.memory.folders import FAMILIES, save_configs
+from workers.families import find_family
 from workers.memory.arguments import empty_rows, repeated_rows, with_rows
 from workers.memory.example import EXAMPLE_ROWS, Example, ExamplePipeline
 from workers.memory.fake import FakeModel, NotTraceable
@@ -29,7 +30,9 @@ SAME_VAE_AS_SD = ("sdxl", "sd3", "flux", "z-image")
 
 def peak(example: Example, rows: int) -> int:
     """As the model itself has it for that row count, not from the line."""
-    return example.model.peak_bytes(example.arguments, EXAMPLE_ROWS, rows, example.method)
+    return example.model.peak_bytes(
+        example.arguments, EXAMPLE_ROWS, rows, example.method, example.listed
+    )
 
 
 def test_live_bytes_are_counted_once_and_given_back() -> None:
@@ -56,6 +59,20 @@ def test_a_line_for_every_family(family: str, tmp_path: Path) -> None:
         assert peak(example, 16) == memory.peak_bytes(16)
         # A single row may peak at another layer, a little lower.
         assert memory.peak_bytes(1) * 0.99 <= peak(example, 1) <= memory.peak_bytes(1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_call_of_few_rows_shows_the_same_peak(family: str, tmp_path: Path) -> None:
+    """As they come in production: rows are as few there as items that mean something else."""
+    denoiser, _ = ExamplePipeline(save_configs(family, tmp_path), torch.bfloat16).record(64, 64)
+    spec = find_family(family).meeting_points[denoiser.part]
+    listed = spec.listed | spec.ragged
+    assert denoiser.listed == listed
+    peak(denoiser, 2)  # fills what models cache
+    expected = peak(denoiser, 2)
+    for rows in (1, 2, 3):
+        call = with_rows(denoiser.arguments, EXAMPLE_ROWS, rows, empty_rows, listed)
+        assert denoiser.model.peak_bytes(call, rows, 2, "forward", listed) == expected
 
 
 def test_sd_1_5_at_512_takes_65_mib_a_row() -> None:
@@ -117,16 +134,20 @@ def test_what_is_batched() -> None:
         "x": torch.zeros(5, 2),
         "ids": torch.zeros(8, 3),
         "t": torch.tensor(1.0),
-        "texts": [torch.zeros(7, 3)] * 5,
+        "texts": [torch.zeros(5, 3)] * 5,
+        "shapes": [[(1, 4, 6)]] * 5,
+        "scale": (1.0, 2.0, 3.0, 4.0, 5.0),
         "residuals": (torch.zeros(5, 1), torch.zeros(5, 4)),
         "extra": {"y": torch.zeros(5, 6, dtype=torch.int64)},
         "height": 5,
     }
-    wider = with_rows(call, 5, 9, empty_rows)
+    wider = with_rows(call, 5, 9, empty_rows, {"texts", "shapes"})
     assert wider["x"].shape == (9, 2)
     assert wider["ids"].shape == (8, 3)
     assert wider["t"].shape == ()
-    assert [text.shape for text in wider["texts"]] == [(7, 3)] * 9
+    assert [text.shape for text in wider["texts"]] == [(5, 3)] * 9
+    assert wider["shapes"] == [[(1, 4, 6)]] * 9
+    assert wider["scale"] == (1.0, 2.0, 3.0, 4.0, 5.0)
     assert [each.shape for each in wider["residuals"]] == [(9, 1), (9, 4)]
     assert wider["extra"]["y"].shape == (9, 6)
     assert wider["extra"]["y"].dtype == torch.int64

@@ -24,6 +24,11 @@ def test_a_container_has_what_it_was_given(tmp_path: Path) -> None:
     assert free_memory.free_host_bytes(tmp_path) > 1_000
 
 
+def test_a_device_that_cannot_tell_kills_nobody() -> None:
+    """One that is absent raises as one does that has no such call."""
+    assert free_bytes(torch.device("xpu")) is None
+
+
 def test_a_cpu_has_no_allocator_to_ask() -> None:
     with measured_growth(CPU) as growth:
         torch.zeros(10)

@@ -1,5 +1,7 @@
 """Rows are capped by the memory a real module's rows take, traced while it runs."""
 
+from dataclasses import replace
+
 import diffusers
 import pytest
 import torch
@@ -35,7 +37,12 @@ def about() -> Pass:
 def traced(policy: LearnedRows, about: Pass) -> None:
     with policy.watch(about):
         pass
-    wait_until(lambda: policy._limits[SHAPE] is not None, what="the trace")
+    wait_until(lambda: knows(policy), what="the trace")
+
+
+def knows(policy: LearnedRows) -> bool:
+    limit = policy._limits.get(SHAPE)
+    return limit is not None and limit.memory.b_bytes > 0
 
 
 def test_rows_that_pay_are_capped_by_those_that_fit(
@@ -48,9 +55,8 @@ def test_rows_that_pay_are_capped_by_those_that_fit(
     for rows in (2, 4, 8, 16) * 4:
         policy.observe(SHAPE, rows, 1.0)  # as much for any number: more rows always pay
     assert policy.best_rows(SHAPE, 16, 2) == 16
-    limit = policy._limits[SHAPE]
-    assert limit is not None
-    free[0] = int((limit._memory.a_bytes + 5.5 * FIRST_K * limit._memory.b_bytes) / 0.85)
+    memory = policy._limits[SHAPE].memory
+    free[0] = int((memory.a_bytes + 5.5 * FIRST_K * memory.b_bytes) / 0.85)
     assert policy.best_rows(SHAPE, 16, 2) in (4, 5)
     policy.close()
 
@@ -63,9 +69,8 @@ def test_running_out_of_memory_halves_the_rows(about: Pass) -> None:
     assert policy.best_rows(SHAPE, 16, 2) == 8
     for _ in range(200):
         policy.observe(SHAPE, 8, 0.5)
-    limit = policy._limits[SHAPE]
-    assert limit is not None
-    assert limit.max_rows() == 10  # memory was short for a while only
+    # Memory was short for a while only.
+    assert policy._limits[SHAPE].max_rows() == 10
     policy.close()
 
 
@@ -74,4 +79,27 @@ def test_an_unknown_shape_on_an_accelerator_runs_one_request_at_a_time() -> None
     for rows in (2, 4, 8, 16) * 4:
         policy.observe(SHAPE, rows, 1.0)
     assert policy.best_rows(SHAPE, 16, 2) == 2
+    policy.close()
+
+
+def test_a_shape_that_ran_out_of_memory_before_it_was_traced_keeps_both(
+    about: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learned, "_WORTH_TRACING_BYTES", 0)
+    policy = LearnedRows(torch.device("cpu"), lambda: 2**33)
+    policy.out_of_memory(SHAPE, 8)
+    traced(policy, about)
+    assert policy.most_rows(SHAPE) == 4
+    policy.close()
+
+
+def test_what_cannot_be_traced_for_any_reason_is_bounded_by_running_out_of_memory(
+    about: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learned, "_WORTH_TRACING_BYTES", 0)
+    policy = LearnedRows(torch.device("cpu"))
+    with policy.watch(replace(about, module=torch.nn.Linear(2, 2))):  # it has no config
+        pass
+    wait_until(lambda: SHAPE in policy._limits, what="the trace")
+    assert policy.best_rows(SHAPE, 2, 2) == 2
     policy.close()

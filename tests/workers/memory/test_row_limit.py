@@ -1,5 +1,7 @@
 """The number of rows that fit: the formula, what the allocator teaches, and the caps."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,13 @@ def test_free_memory_is_asked_anew() -> None:
     assert limit.max_rows() == 80
     free[0] = 500
     assert limit.max_rows() == 37
+
+
+def test_a_device_that_cannot_tell_its_free_memory_is_bounded_by_the_cap_alone() -> None:
+    limit = RowLimit(MEMORY, lambda: None)
+    assert limit.max_rows() == inf
+    limit.out_of_memory(8)
+    assert limit.max_rows() == 4
 
 
 def test_the_allocator_teaches_k() -> None:

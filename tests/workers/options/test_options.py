@@ -15,13 +15,15 @@ from myriad.pool import Pool
 from myriad.resolve import resolve
 from tests.workers.stage import FakeControl, make_lease
 from workers import blob
-from workers.device import open_device
+from workers.device import Device, open_device
 from workers.families import find_family
+from workers.loaded import LoadedModel
+from workers.loading import plan
 from workers.options.offload import is_offloaded
 from workers.options.registry import OPTIONS, apply_options, check_options
 from workers.options.size import stored_bytes
-from workers.preview import PreviewMap
 from workers.runner import Runner
+from workers.source import weights_bytes
 
 SD = find_family("sd")
 
@@ -78,6 +80,34 @@ def test_eight_bits_take_half_the_room_of_sixteen_and_draw_alike(pipe: Any, prec
     assert 0 < difference(draw(pipe), exact) < 0.1
 
 
+@pytest.mark.parametrize("precision", ["fp8", "int8"])
+def test_eight_bits_need_room_for_eight_bits(folders: dict[str, Path], precision: str) -> None:
+    model = Model(name="sd", family="sd", source=str(folders["sd"]))
+    sixteen = weights_bytes(folders["sd"], ["unet"], torch.bfloat16)
+    pool = Pool(name="tiny", stages=("denoise",), precision=precision, memory=sixteen * 2 // 3)
+    runner = Runner(Catalog([model]), pool)
+    try:
+        runner.preload("sd")
+    finally:
+        runner.close()
+
+
+def test_weights_become_eight_bits_before_they_are_on_the_device(folders: dict[str, Path]) -> None:
+    """`meta` stands for an accelerator."""
+    model = Model(name="sd", family="sd", source=str(folders["sd"]))
+    pool, device = pool_with(precision="fp8"), Device(torch.device("meta"), torch.bfloat16)
+    before: list[str] = []
+
+    def settle_in(loaded: LoadedModel) -> None:
+        pipe = loaded.pipe
+        before.extend(each.device.type for each in (pipe.unet, pipe.vae, pipe.text_encoder))
+        apply_options(loaded.family, pipe, pool, device, "sd")
+
+    loaded = plan(model, pool.stages, pool, device, settle_in).load()
+    assert before == ["cpu", "meta", "meta"]
+    assert loaded.pipe.unet.device.type == "meta"
+
+
 def test_slicing_and_tiling_are_switched_on(pipe: Any) -> None:
     put_on(pipe, vae_slicing=True, vae_tiling=True)
     assert pipe.vae.use_slicing
@@ -91,6 +121,25 @@ def test_convolutions_change_their_layout_and_draw_the_same(pipe: Any) -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
     assert difference(draw(pipe), exact) < 1e-3
+
+
+def test_convolutions_of_videos_change_their_layout_beside_those_of_pictures() -> None:
+    vae = diffusers.AutoencoderKLWan(
+        base_dim=4, z_dim=4, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[True]
+    )
+    pool = pool_with(channels_last=True)
+    apply_options(find_family("wan"), SimpleNamespace(vae=vae), pool, open_device(pool), "wan")
+    convolutions = [each for each in vae.parameters() if each.ndim in (4, 5)]
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    assert {each.ndim for each in convolutions} == {4, 5}
+    assert all(each.is_contiguous(memory_format=layouts[each.ndim]) for each in convolutions)
+
+
+def test_a_layout_of_convolutions_is_refused_where_there_are_none() -> None:
+    pool, linear = pool_with(channels_last=True), SimpleNamespace(unet=torch.nn.Linear(2, 2))
+    with pytest.raises(ModelNotLoadable, match="channels_last of pool tiny has no effect"):
+        apply_options(SD, linear, pool, open_device(pool), "sd")
+    apply_options(SD, SimpleNamespace(), pool, open_device(pool), "sd")  # reads prompts only
 
 
 def test_offload_leaves_the_layers_on_disk(pipe: Any) -> None:
@@ -123,16 +172,6 @@ def test_a_tiny_autoencoder_decodes_in_place_of_the_whole_one(
     assert [(each.width, each.height) for each in pictures] == [(12, 16)] * 2
 
 
-def test_a_vae_that_overflows_in_float16_shows_its_colours_in_float32(
-    folders: dict[str, Path],
-) -> None:
-    vae: Any = diffusers.AutoencoderKL.from_pretrained(folders["sdxl"] / "vae", dtype=torch.float16)
-    vae.register_to_config(force_upcast=True)
-    with torch.no_grad():
-        assert torch.isfinite(PreviewMap.fit(vae).weights).all()
-    assert vae.dtype is torch.float32
-
-
 def test_an_attention_backend_that_no_processor_takes_is_refused_at_the_model(pipe: Any) -> None:
     with pytest.raises(ModelNotLoadable, match="attention of pool tiny has no effect"):
         put_on(pipe, attention="native")
@@ -152,11 +191,26 @@ def test_compiled_blocks_compute_the_same_and_are_kept(tmp_path: Path, monkeypat
     )
     call = (torch.randn(2, 4, 8, 8), 3.0, torch.randn(2, 5, 32))
     pool = pool_with(compile=True)
+    check_options(pool, open_device(pool))
     with torch.no_grad():
         exact = unet(*call).sample
         apply_options(SD, SimpleNamespace(unet=unet), pool, open_device(pool), "sd")
         assert difference(unet(*call).sample, exact) < 1e-5
     assert any(tmp_path.rglob("*.so"))  # for the next process
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_compiling_without_a_compiler_is_refused_at_start(tmp_path: Path, monkeypatch: Any) -> None:
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.compiler.reset()
+    pool = pool_with(compile=True)
+    with (
+        config.patch({"cpp.cxx": (None, "no-such-compiler")}),
+        pytest.raises(ConfigError, match=r"compile fails here: .*compiler"),
+    ):
+        check_options(pool, open_device(pool))
 
 
 @pytest.mark.parametrize(

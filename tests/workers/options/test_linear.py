@@ -1,0 +1,109 @@
+"""Linear layers by oneDNN: really so, to the same numbers, and only where they can be."""
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from myriad.errors import ConfigError
+from myriad.job import Stage
+from myriad.pool import Pool
+from workers.device import open_device
+from workers.families import find_family
+from workers.options import linear
+from workers.options.linear import Linear, OneDnnLinear
+from workers.options.registry import apply_options, check_options
+
+AMD = "vendor_id\t: AuthenticAMD\n"
+INTEL = "vendor_id\t: GenuineIntel\n"
+
+
+@pytest.fixture
+def pipe(folders: dict[str, Path]) -> Any:
+    loaded = diffusers.StableDiffusionPipeline.from_pretrained(folders["sd"])
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def pool_with(**options: Any) -> Pool:
+    return Pool(name="tiny", stages=tuple(Stage), **options)
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpuinfo: str) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(cpuinfo)
+    monkeypatch.setattr(linear, "_CPUINFO", path)
+
+
+def put_on(pipe: Any, **options: Any) -> None:
+    pool = pool_with(**options)
+    device = open_device(pool)
+    check_options(pool, device)
+    apply_options(find_family("sd"), pipe, pool, device, "sd")
+
+
+def draw(pipe: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return pipe(
+            "a red cat",
+            num_inference_steps=2,
+            height=24,
+            width=16,
+            generator=torch.Generator().manual_seed(3),
+            output_type="pt",
+        ).images
+
+
+def products(pipe: Any) -> set[str]:
+    """The kinds of kernels of matrix products that drawing calls."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        draw(pipe)
+    names = {event.key for event in seen.key_averages()}
+    return names & {"mkldnn::_linear_pointwise", "aten::addmm"}
+
+
+def test_every_linear_layer_is_onednns_and_draws_the_same(pipe: Any) -> None:
+    exact = draw(pipe)
+    assert products(pipe) == {"aten::addmm"}
+    put_on(pipe, linear="onednn")
+    assert products(pipe) == {"mkldnn::_linear_pointwise"}
+    assert (draw(pipe) - exact).abs().max() < 1e-4
+
+
+def test_weights_keep_their_names_and_other_types_their_kernels(pipe: Any) -> None:
+    names = set(pipe.unet.state_dict())
+    put_on(pipe, linear="onednn")
+    assert set(pipe.unet.state_dict()) == names
+    layer = OneDnnLinear(4, 2).to(torch.bfloat16)
+    plain = torch.nn.functional.linear(x := torch.ones(3, 4).bfloat16(), layer.weight, layer.bias)
+    with torch.no_grad():
+        assert torch.equal(layer(x), plain)
+
+
+def test_it_is_refused_where_it_would_change_nothing() -> None:
+    pool = pool_with(linear="onednn", precision="bf16")
+    with pytest.raises(ConfigError, match="linear onednn"):
+        check_options(pool, open_device(pool))
+
+
+@pytest.mark.parametrize(("cpuinfo", "is_taken"), [(AMD, True), (INTEL, False)])
+def test_auto_takes_it_on_amds_processors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pipe: Any, cpuinfo: str, is_taken: bool
+) -> None:
+    machine(monkeypatch, tmp_path, cpuinfo)
+    put_on(pipe, linear="auto")
+    assert any(isinstance(part, OneDnnLinear) for part in pipe.unet.modules()) == is_taken
+
+
+def test_auto_is_nothing_to_a_pool_that_is_given_another_device(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pipe: Any
+) -> None:
+    machine(monkeypatch, tmp_path, AMD)
+    pool = pool_with(linear="auto")
+    other = open_device(pool_with(precision="bf16"))  # as fp32's, opened elsewhere
+    Linear().check(pool, other)
+    assert Linear().apply(find_family("sd"), pipe, pool, other)
+    assert not any(isinstance(part, OneDnnLinear) for part in pipe.unet.modules())
