@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from myriad.errors import ArtifactMissing, MyriadError, NotFound, ObjectDamaged
 from myriad.job import Stage
+from myriad.redis_room import RedisRoom
 from myriad.storage.base import Storage
 
 STORAGE_PREFIX = "artifacts/"
@@ -33,14 +34,15 @@ class ArtifactStore:
     """Opaque bytes by key, each kept with its SHA-256: a torn value counts as missing.
 
     Losing one costs a stage's work, never a job, so Redis is good enough for
-    what fits `inline_bytes`; it forgets after `ttl_s` seconds. Everything else
-    goes to `storage` under `artifacts/`, where the sweeper finds leftovers.
+    what fits `inline_bytes`, as long as it has room; it forgets after `ttl_s` seconds.
+    Everything else goes to `storage` under `artifacts/`, where the sweeper finds leftovers.
     """
 
     def __init__(
         self, redis_client: Redis, storage: Storage, ttl_s: float, inline_bytes: int
     ) -> None:
         self._redis = redis_client
+        self._room = RedisRoom(redis_client)
         self._storage = storage
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._inline_bytes = inline_bytes
@@ -51,7 +53,7 @@ class ArtifactStore:
         Raises StorageUnavailable when storage is needed and away.
         """
         blob = hashlib.sha256(data).digest() + data
-        is_inline = not durable and len(data) <= self._inline_bytes
+        is_inline = not durable and len(data) <= self._inline_bytes and self._room.has_room
         if not (is_inline and self._put_inline(key, blob)):
             self._storage.put(STORAGE_PREFIX + key, blob, _CONTENT_TYPE)
         return key

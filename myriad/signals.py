@@ -10,9 +10,11 @@ from redis.exceptions import RedisError
 _PROGRESS = "myriad:progress:"
 _PREVIEW = "myriad:preview:"
 _CONTEST = "myriad:contest:"
+_BACK = "myriad:back:"
 _CANCELS = "myriad:cancel"
 _PROGRESS_TTL_S = 3600
 _PREVIEW_TTL_S = 600
+_BACK_TTL_S = 600
 _LISTEN_S = 0.5
 _PAUSE_S = 1.0
 
@@ -71,7 +73,8 @@ class Signals:
     def forget(self, job_id: str) -> None:
         """The job is deleted: keep nothing of it."""
         try:
-            self._redis.unlink(_PREVIEW + job_id, _PROGRESS + job_id, _CONTEST + job_id)
+            names = (_PREVIEW, _PROGRESS, _CONTEST, _BACK)
+            self._redis.unlink(*(name + job_id for name in names))
         except RedisError as error:
             _log.debug("signals_not_forgotten", job=job_id, error=str(error))
 
@@ -84,6 +87,21 @@ class Signals:
             return bool(self._redis.set(_CONTEST + job_id, b"1", nx=True, ex=ttl_s))
         except RedisError:
             return False
+
+    def stands_back(self, job_id: str, for_s: float) -> bool:
+        """Whether the job may stand back for others: for so long from when this is first asked.
+
+        None does while Redis is away.
+        """
+        key, ttl_ms = _BACK + job_id, _BACK_TTL_S * 1000
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(key, b"1", nx=True, px=ttl_ms)
+                pipeline.pttl(key)
+                left_ms = int(pipeline.execute()[1])
+        except RedisError:
+            return False
+        return ttl_ms - left_ms < for_s * 1000
 
     def announce_cancel(self, job_id: str) -> None:
         """Spare a worker the steps it would do until it next renews its lease."""

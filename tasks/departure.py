@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from threading import Thread
 
 import structlog
@@ -12,8 +12,8 @@ from myriad.db.commit import hand_back
 from myriad.db.workers import forget_worker, mark_unfit
 from myriad.errors import MyriadError
 from myriad.farm import Farm
-from myriad.lease import Lease
 from myriad.up.process import UNFIT_EXIT
+from tasks.control import LeaseControl
 from tasks.fitness import Fitness
 from tasks.heart import Heart
 
@@ -21,10 +21,21 @@ _log = structlog.get_logger(__name__)
 
 
 class Departure:
-    """Begun by SIGTERM; a process that has ended in good order by itself needs no more of it."""
+    """Begun by SIGTERM; a process that has ended in good order by itself needs no more of it.
 
-    def __init__(self, farm: Farm, who: Claimant, heart: Heart, fitness: Fitness) -> None:
+    `end` is called with the exit code when the time is up.
+    """
+
+    def __init__(
+        self,
+        farm: Farm,
+        who: Claimant,
+        heart: Heart,
+        fitness: Fitness,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
         self._farm, self._who, self._heart, self._fitness = farm, who, heart, fitness
+        self._end = end
         self._has_begun = False
 
     @property
@@ -51,18 +62,25 @@ class Departure:
     def _see_off(self) -> None:
         deadline = time.monotonic() + self._farm.settings.drain_s
         self.sign_off()
+        # What has not begun waits for its turn, and if the engine hangs none ever comes.
+        for control in self._heart.renewed():
+            if not control.has_begun:
+                self._hand_back(control)
         time.sleep(max(0.0, deadline - time.monotonic()))
         # A step that takes minutes, a model that loads: to wait longer is to be killed, which
         # would cost each of these jobs a try. What they still do comes too late to count.
         try:
             for control in self._heart.renewed():
-                self._leave_behind(control.lease, control.notes)
+                if self._hand_back(control):
+                    _log.warning("left_behind", job=control.lease.job_id)
         finally:
-            os._exit(self.exit_code)
+            self._end(self.exit_code)
 
-    def _leave_behind(self, lease: Lease, notes: Sequence[str]) -> None:
+    def _hand_back(self, control: LeaseControl) -> bool:
         try:
-            hand_back(self._farm.db, lease, notes=notes)
-            _log.warning("left_behind", job=lease.job_id)
+            return hand_back(self._farm.db, control.lease, notes=control.notes)
         except MyriadError as error:
-            _log.warning("not_handed_back", job=lease.job_id, error=error.message)
+            _log.warning("not_handed_back", job=control.lease.job_id, error=error.message)
+        except Exception:
+            _log.exception("not_handed_back", job=control.lease.job_id)
+        return False

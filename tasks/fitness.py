@@ -17,15 +17,16 @@ class Fitness:
 
     That is so when its device is lost: after an error like a failed assertion in a
     kernel every further call fails, until a new process opens the device anew. And
-    it is so when no model can be loaded: three times in a row, unless all were of
-    one model and others have worked.
+    it is so when no model can be loaded: three loads in a row have failed, and not all of
+    one model, unless that is the only one it could load (`models` is how many there are).
+    What a job asks to be added to a model, a LoRA, says nothing of the worker.
     """
 
-    def __init__(self, leave: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, leave: Callable[[], None] = lambda: None, models: int = 2) -> None:
         self._leave = leave
         self._lock = Lock()
         self._reason: str | None = None
-        self._has_worked = False
+        self._fewest_models = min(models, 2)
         self._failed_loads: list[str] = []
 
     @property
@@ -36,7 +37,6 @@ class Fitness:
     def worked(self) -> None:
         """A stage has ended well."""
         with self._lock:
-            self._has_worked = True
             self._failed_loads.clear()
 
     def failed(self, error: MyriadError, model: str) -> None:
@@ -48,8 +48,9 @@ class Fitness:
                 self._leave()
 
     def _is_unfit(self, error: MyriadError, model: str) -> bool:
-        if isinstance(error, ModelUnavailable | ModelNotLoadable):
+        # An error with a field is about something the job names.
+        if isinstance(error, ModelUnavailable | ModelNotLoadable) and error.field is None:
             self._failed_loads.append(model)
-            is_general = not self._has_worked or len(set(self._failed_loads)) > 1
+            is_general = len(set(self._failed_loads)) >= self._fewest_models
             return is_general and len(self._failed_loads) >= _MOST_FAILED_LOADS
         return isinstance(error, DeviceLost)

@@ -12,6 +12,8 @@ from myriad.farm import Farm
 from tasks.control import LeaseControl
 from tasks.stall import end_process, find_hanging
 
+_LAST_WORDS_S = 5.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -19,7 +21,8 @@ class Heart:
     """Renews every lease of a worker each quarter of its length.
 
     A stage that hangs is not renewed: its job is taken back by the janitor as
-    that of any lost worker, and `on_hang(grace_s)` ends the process.
+    that of any lost worker, and `on_hang(grace_s)` ends the process, with time
+    enough to hand the others back (`tasks.departure`).
     """
 
     def __init__(
@@ -112,7 +115,8 @@ class Heart:
         if hanging and not self._hanging:
             jobs = [control.lease.job_id for control in hanging]
             _log.error("stage_hangs", jobs=jobs, silent_s=round(hanging[0].silent_s))
-            self._on_hang(self._farm.settings.lease_s)
+            settings = self._farm.settings
+            self._on_hang(max(settings.lease_s, settings.drain_s + _LAST_WORDS_S))
         self._hanging.update(hanging)
 
     def _renew(self) -> None:

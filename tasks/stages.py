@@ -7,11 +7,12 @@ from celery.exceptions import Reject
 
 from myriad.job import Stage
 from tasks.app import task_name
+from tasks.dispatch import MODEL
 from tasks.work import StageWork
 
 
 class StageTask(Task):  # type: ignore[type-arg]
-    """Carries a job's id to `StageWork.do`."""
+    """Carries a job's id, and its model if the hint tells, to `StageWork.do`."""
 
     abstract = True
     stage: ClassVar[Stage]
@@ -22,7 +23,7 @@ class StageTask(Task):  # type: ignore[type-arg]
     def run(self, job_id: str) -> None:
         if self._work.is_draining:
             raise Reject("the worker is going away", requeue=True)
-        self._work.do(job_id, self.stage)
+        self._work.do(job_id, self.stage, self.request.get(MODEL))
 
 
 class EncodeTask(StageTask):

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import structlog
 
 from myriad import clock
-from myriad.artifact import STORAGE_PREFIX
+from myriad.artifact import STORAGE_PREFIX, checkpoint_of
 from myriad.db.retention import (
     JOBS_AT_ONCE,
     ROWS_AT_ONCE,
@@ -18,7 +18,7 @@ from myriad.db.retention import (
     owned_inputs,
     storage_known_since,
 )
-from myriad.db.sweep import live_jobs_among
+from myriad.db.sweep import artifacts_of_live_jobs, live_jobs_among
 from myriad.farm import Farm
 from myriad.forget import delete_some, forget
 from myriad.inputs import INPUT_PREFIX
@@ -62,11 +62,16 @@ class Sweeper:
         return has_more
 
     def drop_artifacts(self) -> None:
-        """Delete stored artifacts whose job has ended."""
+        """Delete stored artifacts whose job has ended and that no heir of its run goes on from."""
         before = clock.now() - timedelta(seconds=self._farm.settings.artifact_ttl_s)
         past = self._artifacts.written(before)
+        # In this order: a run that is handed over in between has its heir by the second question.
         live = live_jobs_among(self._farm.db, {_job_of_artifact(key) for key in past})
-        self._delete(key for key in past if _job_of_artifact(key) not in live)
+        left = [key for key in past if _job_of_artifact(key) not in live]
+        if left:
+            inherited = artifacts_of_live_jobs(self._farm.db)
+            wanted = {STORAGE_PREFIX + key for key in (*inherited, *map(checkpoint_of, inherited))}
+            self._delete(key for key in left if key not in wanted)
 
     def drop_orphans(self, before: datetime) -> None:
         """Delete pictures without a job and inputs without a caller, written before that.

@@ -1,9 +1,7 @@
 """One stage of one job, from hint to commit: re-read, check, act, mark."""
 
-from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import TypeVar
 
 import structlog
 
@@ -11,7 +9,6 @@ from myriad.artifact import artifact_key
 from myriad.claimant import Claimant
 from myriad.db import commit
 from myriad.db.claim import claim
-from myriad.db.jobs import artifact_keys_of
 from myriad.db.keep import advance_and_keep
 from myriad.discretion import discreet
 from myriad.errors import (
@@ -32,13 +29,12 @@ from tasks.control import LeaseControl
 from tasks.files import read_inputs, store_picture
 from tasks.fitness import Fitness
 from tasks.heart import Heart
-from tasks.insist import insist
+from tasks.insist import Insistence
 from tasks.nudge import Nudge
+from tasks.preference import Preference
 from tasks.runner import Picture, StageRunner
 from tasks.span import stage_span
 from tasks.verdict import Verdict
-
-Result = TypeVar("Result")
 
 _log = structlog.get_logger(__name__)
 
@@ -55,11 +51,14 @@ class StageWork:
         checkpoints: Checkpoints,
         nudge: Nudge,
         fitness: Fitness | None = None,
+        preference: Preference | None = None,
     ) -> None:
         self._farm, self._runner, self._who = farm, runner, who
         self._heart, self._checkpoints, self._nudge = heart, checkpoints, nudge
         self._fitness = fitness or Fitness()
+        self._preference = preference or Preference(tuple, farm.signals)
         self._verdict = Verdict(farm, who, checkpoints)
+        self._insist = Insistence(lambda: heart.is_draining)
         # Two claims of one worker at once could both find that it holds no suspect.
         self._claiming = Lock()
 
@@ -67,14 +66,14 @@ class StageWork:
     def is_draining(self) -> bool:
         return self._heart.is_draining
 
-    def do(self, job_id: str, stage: Stage) -> None:
+    def do(self, job_id: str, stage: Stage, model: str | None = None) -> None:
         """Do the stage if it is still to be done. Returns normally whatever became of it.
 
-        Without a database nothing can be marked: the row stays due, or its lease
-        runs out, and the janitor sees to it.
+        `model` is the job's, if the hint said so. Without a database nothing can be
+        marked: the row stays due, or its lease runs out, and the janitor sees to it.
         """
         try:
-            self._claim_and_do(job_id, stage)
+            self._claim_and_do(job_id, stage, model)
         except DatabaseUnavailable as error:
             _log.warning("stage_put_off", job=job_id, stage=stage.value, error=error.message)
         except BaseException:
@@ -82,10 +81,10 @@ class StageWork:
             # worker's slots with it for good.
             _log.exception("stage_put_off", job=job_id, stage=stage.value)
 
-    def _claim_and_do(self, job_id: str, stage: Stage) -> None:
-        with self._claiming:
-            lease = claim(self._farm.db, job_id, stage, self._who, self._farm.settings.lease_s)
+    def _claim_and_do(self, job_id: str, stage: Stage, model: str | None) -> None:
+        lease = self._claim(job_id, stage, model)
         if lease is None:
+            self._nudge.now()  # the hint took up room in the queue for nothing
             return
         if lease.job_id != job_id:
             self._nudge.now()  # the job of the hint made way, and is due again
@@ -95,6 +94,12 @@ class StageWork:
             following = self._do_held(following)
         fault("after_commit_before_ack")
         self._nudge.now()
+
+    def _claim(self, job_id: str, stage: Stage, model: str | None) -> Lease | None:
+        first = self._preference.before(job_id, model)
+        lease_s = self._farm.settings.lease_s
+        with self._claiming:
+            return claim(self._farm.db, job_id, stage, self._who, lease_s, first)
 
     def _do_held(self, lease: Lease) -> Lease | None:
         """Do the stage; the lease of the next one if the job stays here."""
@@ -125,12 +130,10 @@ class StageWork:
     def _mark(self, control: LeaseControl, error: MyriadError) -> None:
         """Put into SQL why the stage did not end well."""
         with self._heart.hold(control):
-            self._insist(control, partial(self._verdict.record, control, error))
+            self._insist.on_commit(control, partial(self._verdict.record, control, error))
         self._verdict.clear_up(control.lease, error)
-
-    def _insist(self, control: LeaseControl, write: Callable[[], Result]) -> Result:
-        """`write()`, however long the database is away; the lease must be held meanwhile."""
-        return insist(write, on_wait=control.touch, is_leaving=lambda: self._heart.is_draining)
+        if control.lease.stage is Stage.DENOISE:
+            self._checkpoints.flush(control.lease)
 
     def _perform(self, control: LeaseControl) -> Lease | None:
         lease, following = control.lease, None
@@ -165,20 +168,24 @@ class StageWork:
         # artifacts go where they last.
         lease, db, lease_s = control.lease, self._farm.db, self._farm.settings.lease_s
         key = artifact_key(lease.job_id, lease.stage, lease.attempt)
-        self._farm.artifacts.put(key, blob, durable=lease.rewinds > 0)
+        put = partial(self._farm.artifacts.put, key, blob, durable=lease.rewinds > 0)
+        self._insist.on_storing(control, put)
         fault("after_store_before_commit")
         keep = partial(advance_and_keep, db, lease, key, self._who, lease_s, control.notes)
-        return self._insist(control, keep)
+        return self._insist.on_commit(control, keep)
 
     def _publish(self, control: LeaseControl, pictures: list[Picture]) -> None:
         lease, storage = control.lease, self._farm.storage
         images = [
-            store_picture(storage, lease.job_id, index, picture)
+            self._insist.on_storing(
+                control, partial(store_picture, storage, lease.job_id, index, picture)
+            )
             for index, picture in enumerate(pictures)
         ]
         fault("after_store_before_commit")
         finish = partial(commit.finish, self._farm.db, lease, images, control.notes)
-        if not self._insist(control, finish):
+        artifact_keys = self._insist.on_commit(control, finish)
+        if artifact_keys is None:
             raise LeaseLost("another attempt has the job")
-        self._farm.artifacts.delete(artifact_keys_of(self._farm.db, lease.job_id))
+        self._farm.artifacts.delete(artifact_keys)
         self._farm.signals.forget_preview(lease.job_id)

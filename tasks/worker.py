@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
@@ -27,6 +27,7 @@ from tasks.fitness import Fitness
 from tasks.heart import Heart
 from tasks.nudge import Nudge
 from tasks.preemption import Preemption
+from tasks.preference import Preference
 from tasks.runner import StageRunner
 from tasks.stages import register_stages
 from tasks.teller import Teller
@@ -39,8 +40,12 @@ def serve(
     runner: StageRunner,
     residents: Callable[[], Sequence[Resident]] = tuple,
     measured: Callable[[], Measured] = Measured,
+    held_models: Callable[[], Collection[str]] = tuple,
 ) -> None:
     """Serve the pool's queues until SIGTERM or SIGINT; unfinished stages are handed back.
+
+    What `residents` and `measured` say is reported. Jobs of `held_models`, which are on
+    the device, go before those of which a model would have to be loaded.
 
     Raises ConfigError if the database lacks a migration, and SystemExit with
     `UNFIT_EXIT` when this process turned out to be unable to work.
@@ -59,8 +64,11 @@ def serve(
     heart = Heart(farm, on_beat=report)
     teller = Teller(farm.signals, heart.held)
     preemption = Preemption(farm, who, pool.concurrency, heart)
-    fitness = Fitness(leave=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    register_stages(celery, StageWork(farm, runner, who, heart, checkpoints, nudge, fitness))
+    models = [name for name in farm.catalog if pool.serves(pool.stages[0], name)]
+    fitness = Fitness(lambda: os.kill(os.getpid(), signal.SIGTERM), len(models))
+    preference = Preference(held_models, farm.signals)
+    work = StageWork(farm, runner, who, heart, checkpoints, nudge, fitness, preference)
+    register_stages(celery, work)
     departure = Departure(farm, who, heart, fitness)
 
     def leave(**_: object) -> None:

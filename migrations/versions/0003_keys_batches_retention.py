@@ -112,9 +112,10 @@ def _tables() -> None:
 def downgrade() -> None:
     for table in ("options", "batches", "usage"):
         op.drop_table(table)
-    for table, names in _COLUMNS.items():
-        for index in _INDEXES.get(table, ()):
+    for table, indexes in _INDEXES.items():
+        for index in indexes:
             op.drop_index(index, table)
+    for table, names in _COLUMNS.items():
         for name in names:
             op.drop_column(table, name)
 

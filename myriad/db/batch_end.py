@@ -7,13 +7,14 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from myriad.db.database import Database
+from myriad.db.joined import Joined
 from myriad.db.outbox import record_batch_end
 from myriad.db.tables import LIVE, BatchRow, JobRow
 
 _AT_ONCE = 200
 
 
-def end_batches(session: Session, ended: Iterable[JobRow], at: datetime) -> None:
+def end_batches(session: Session, ended: Iterable[JobRow | Joined], at: datetime) -> None:
     """Complete those batches of the jobs, which have just ended, that have no live job left.
 
     In the order of their ids, so that two transactions never wait for each other.

@@ -1,12 +1,12 @@
 """From many submissions to one batch: all of them or none, in one transaction."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from myriad import clock
 from myriad.db.admission import Limit
@@ -114,9 +114,14 @@ def _known_keys(session: Session, submissions: Sequence[Submission]) -> set[str]
     exact = {each.flight_key for each in submissions if each.seed_given}
     any_seed = {each.flight_key for each in submissions if not each.seed_given}
     return {
-        *session.scalars(select(JobRow.exact_key).where(JobRow.exact_key.in_(exact))),
-        *session.scalars(select(JobRow.any_seed_key).where(JobRow.any_seed_key.in_(any_seed))),
+        *session.scalars(_known(JobRow.exact_key, exact)),
+        *session.scalars(_known(JobRow.any_seed_key, any_seed)),
     }
+
+
+def _known(column: InstrumentedAttribute[str], keys: Collection[str]) -> Select[str]:
+    """Each once: of one that the cache often answers there are many."""
+    return select(column).where(column.in_(keys)).distinct()
 
 
 def _new_row(asked: BatchSubmission, batch_id: str, total: int) -> BatchRow:

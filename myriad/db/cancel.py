@@ -7,9 +7,23 @@ from myriad import clock
 from myriad.db import outcome
 from myriad.db.database import Database
 from myriad.db.jobs import visible
+from myriad.db.joined import change_joined, lock_joined
 from myriad.db.tables import JobRow
 from myriad.errors import NotFound
 from myriad.job import JobState
+
+_OF_THE_RUN = (
+    "stage",
+    "attempt",
+    "rewinds",
+    "artifact_keys",
+    "notes",
+    # A suspect stays one, and what ran out of memory here is not tried here again.
+    "avoid_pool",
+    "error_code",
+    "error_message",
+    "error_field",
+)
 
 
 def cancel_job(db: Database, job_id: str, *, scope: str | None) -> bool:
@@ -28,15 +42,16 @@ def cancel_job(db: Database, job_id: str, *, scope: str | None) -> bool:
 
 def hand_over(session: Session, job: JobRow) -> None:
     """If others wait for this run, the oldest of them takes it over where it stands."""
-    waiting = outcome.followers(session, job)
+    waiting = lock_joined(session, job)
     if not waiting:
         return
-    heir, rest = waiting[0], waiting[1:]
+    heir = session.get_one(JobRow, waiting[0].id)
     flight_key, job.flight_key = job.flight_key, None
     session.flush()  # the unique key must be free before the heir takes it
+    for name in _OF_THE_RUN:
+        setattr(heir, name, getattr(job, name))
     heir.leader_id, heir.flight_key = None, flight_key
-    heir.stage, heir.attempt, heir.tries = job.stage, job.attempt, 0
-    heir.artifact_keys, heir.dispatch_due = job.artifact_keys, clock.now()
-    heir.notes = job.notes
-    for job_row in rest:
-        job_row.leader_id = heir.id
+    heir.priority = max(each.priority for each in waiting)
+    heir.tries, heir.dispatch_due = 0, clock.now()
+    session.flush()
+    change_joined(session, job, {"leader_id": heir.id})  # the rest

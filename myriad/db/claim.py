@@ -2,20 +2,22 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from myriad import clock
 from myriad.claimant import Claimant
 from myriad.db import outcome
 from myriad.db.database import Database
-from myriad.db.outbox import record_event
+from myriad.db.resident_first import resident_first
 from myriad.db.tables import LIVE, JobRow, StageRunRow
-from myriad.db.urgent import is_pausing, is_welcome, most_urgent
+from myriad.db.urgent import Urgent, is_pausing, is_welcome, most_urgent
 from myriad.errors import DeviceLost, UnreadableJob, WorkerLost
-from myriad.job import EventKind, JobState, Stage
+from myriad.job import JobState, Stage
 from myriad.lease import Lease
 from myriad.params import GenerationParams
 
@@ -24,25 +26,34 @@ _SUSPECT_PAUSE = timedelta(seconds=0.5)
 _Held = aliased(JobRow)  # made once: SQLAlchemy takes a millisecond over it
 
 
-def claim(db: Database, job_id: str, stage: Stage, by: Claimant, lease_s: float) -> Lease | None:
+def claim(
+    db: Database,
+    job_id: str,
+    stage: Stage,
+    by: Claimant,
+    lease_s: float,
+    held_models: Collection[str] = (),
+) -> Lease | None:
     """Take the stage if it is still to be done and nobody holds it, else None.
 
-    A hint is only a hint: if a job of higher priority waits for the same worker,
-    that one is taken in its stead, and the lease says which. None means a stale
-    or duplicate hint: acknowledge and forget. A job whose last worker died, or
-    lost its device, is a suspect, and a worker holds one suspect at a time: so a prompt that kills
-    workers cannot use up the tries of its neighbours.
+    A hint is only a hint: if a job of higher priority waits for the same worker, or
+    an equal one of `held_models`, that one is taken in its stead, and the lease says
+    which. None means a stale or duplicate hint: acknowledge and forget. A job whose last
+    worker died, or lost its device, is a suspect, and a worker holds one suspect at a
+    time: so a prompt that kills workers cannot use up the tries of its neighbours.
     """
     now = clock.now()
     until = now + timedelta(seconds=lease_s)
     with db.write() as session:
-        job = _overtake(session, job_id, by, until) or _take(session, job_id, stage, by, until)
+        first = _goes_first(session, job_id, stage, by, held_models)
+        job = _overtake(session, first, job_id, by, until) if first else None
+        job = job or _take(session, job_id, stage, by, until)
         if job is None:
             _put_off_suspect(session, job_id, now)
             return None
         session.add(stage_run(job, by, now))
         if job.started_at is None:
-            _start(session, job, now)
+            outcome.start(session, job, now)
         session.flush()
         session.expunge(job)
     try:
@@ -57,9 +68,11 @@ def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
     if not leases:
         return set()
     held = tuple_(JobRow.id, JobRow.attempt).in_([(item.job_id, item.attempt) for item in leases])
+    # Told alone too: SQLite takes no index for several columns at once.
+    ids = JobRow.id.in_([item.job_id for item in leases])
     extended = (
         update(JobRow)
-        .where(held, JobRow.state == JobState.RUNNING.value, JobRow.lease_owner.is_not(None))
+        .where(ids, held, JobRow.state == JobState.RUNNING.value, JobRow.lease_owner.is_not(None))
         .values(lease_until=clock.after(lease_s))
         .returning(JobRow.id)
         .execution_options(synchronize_session=False)
@@ -68,15 +81,24 @@ def renew(db: Database, leases: Collection[Lease], lease_s: float) -> set[str]:
         return set(session.scalars(extended))
 
 
-def _overtake(session: Session, named_id: str, by: Claimant, until: datetime) -> JobRow | None:
-    """Take the most urgent job of higher priority than the named one, which is due again."""
+def _goes_first(
+    session: Session, named_id: str, stage: Stage, by: Claimant, held_models: Collection[str]
+) -> Urgent | None:
+    """The job that `by` should take before the named one, if any."""
     if not by.stages:
         return None
-    named = select(JobRow.priority).where(JobRow.id == named_id).scalar_subquery()
-    urgent = session.execute(most_urgent(by, named)).first()
-    job = _take(session, urgent.id, Stage(urgent.stage), by, until) if urgent else None
+    urgent = most_urgent(session, by, above=named_id)
+    return urgent or resident_first(session, by, named_id, stage, held_models)
+
+
+def _overtake(
+    session: Session, first: Urgent, named_id: str, by: Claimant, until: datetime
+) -> JobRow | None:
+    """Take that job; the named one is then due again."""
+    job = _take(session, first.job_id, first.stage, by, until)
     if job is not None:
-        waits = and_(JobRow.state.in_(LIVE), JobRow.lease_until.is_(None), ~is_pausing())
+        pausing = is_pausing(clock.now())
+        waits = and_(JobRow.state.in_(LIVE), JobRow.lease_until.is_(None), ~pausing)
         session.execute(
             update(JobRow)
             .where(JobRow.id == named_id, waits)
@@ -89,12 +111,19 @@ def _overtake(session: Session, named_id: str, by: Claimant, until: datetime) ->
 def _take(
     session: Session, job_id: str, stage: Stage, by: Claimant, until: datetime
 ) -> JobRow | None:
+    wanted = {"job_id": job_id, "at": stage.value, "until": until}
+    return session.scalar(_taking(by), wanted)
+
+
+@lru_cache(maxsize=64)
+def _taking(by: Claimant) -> ReturningUpdate[JobRow]:
+    """Built once a worker: SQLAlchemy takes longer over building it than SQLite over running it."""
     is_suspect = JobRow.error_code.in_(_SUSPICIOUS)
-    taken = (
+    return (
         update(JobRow)
         .where(
-            JobRow.id == job_id,
-            JobRow.stage == stage.value,
+            JobRow.id == bindparam("job_id"),
+            JobRow.stage == bindparam("at"),
             JobRow.state.in_(LIVE),
             JobRow.leader_id.is_(None),
             # A lease that ran out is the janitor's to end: it counts the try.
@@ -107,12 +136,11 @@ def _take(
             attempt=JobRow.attempt + 1,
             tries=JobRow.tries + 1,
             lease_owner=by.name,
-            lease_until=until,
+            lease_until=bindparam("until"),
         )
         .returning(JobRow)
         .execution_options(synchronize_session=False)
     )
-    return session.scalar(taken)
 
 
 def _fail_unreadable(db: Database, job_id: str) -> None:
@@ -147,16 +175,6 @@ def _put_off_suspect(session: Session, job_id: str, now: datetime) -> None:
         )
         .values(dispatch_due=now + _SUSPECT_PAUSE)
     )
-
-
-def _start(session: Session, job: JobRow, now: datetime) -> None:
-    """The first claim: the job, and all that wait for its run, are running now."""
-    for starting in (job, *outcome.followers(session, job)):
-        if starting.started_at is not None:
-            continue
-        starting.state = JobState.RUNNING.value
-        starting.started_at = now
-        record_event(session, starting, EventKind.START, now)
 
 
 def stage_run(job: JobRow, by: Claimant, now: datetime) -> StageRunRow:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from myriad import clock
@@ -15,6 +15,25 @@ from myriad.db.tables import ImageRow, JobRow, StageRunRow
 from myriad.errors import MyriadError, OutOfMemory
 from myriad.job import JobState, Stage
 from myriad.lease import Lease
+
+# Built once: SQLAlchemy takes longer over building them than SQLite over running them.
+_HELD = (
+    select(JobRow)
+    .where(
+        JobRow.id == bindparam("job_id"),
+        JobRow.attempt == bindparam("attempt"),
+        JobRow.stage == bindparam("stage"),
+        JobRow.state == JobState.RUNNING.value,
+        JobRow.lease_owner == bindparam("owner"),
+    )
+    .with_for_update()
+)
+_CLOSE_RUN = (
+    update(StageRunRow)
+    .where(StageRunRow.job_id == bindparam("job"), StageRunRow.attempt == bindparam("run"))
+    .values(finished_at=bindparam("at"), outcome=bindparam("how"))
+    .execution_options(synchronize_session=False)
+)
 
 LONGEST_PAUSE_S = 60.0
 MOST_NOTES = 20
@@ -44,15 +63,18 @@ def advance(db: Database, lease: Lease, artifact_key: str, notes: Sequence[str] 
 
 def finish(
     db: Database, lease: Lease, images: Sequence[ImageRow], notes: Sequence[str] = ()
-) -> bool:
-    """End the job with its pictures. False: the lease was lost and nothing changed."""
+) -> list[str] | None:
+    """End the job with its pictures. None: the lease was lost and nothing changed.
+
+    Returns the keys of the artifacts that nobody needs any more.
+    """
     with db.write() as session:
         job = _held(session, lease, notes)
         if job is None:
-            return False
+            return None
         _close_run(session, lease, "succeeded")
         outcome.succeed(session, job, images, clock.now())
-        return True
+        return list(job.artifact_keys.values())
 
 
 def give_up(
@@ -154,18 +176,13 @@ def retry_or_fail(session: Session, job: JobRow, error: MyriadError, rule: Retry
 
 def _held(session: Session, lease: Lease, notes: Sequence[str] = ()) -> JobRow | None:
     """The job, locked, with `notes` put on it; None if the lease is lost."""
-    query = (
-        select(JobRow)
-        .where(
-            JobRow.id == lease.job_id,
-            JobRow.attempt == lease.attempt,
-            JobRow.stage == lease.stage.value,
-            JobRow.state == JobState.RUNNING.value,
-            JobRow.lease_owner == lease.owner,
-        )
-        .with_for_update()
-    )
-    job = session.scalar(query)
+    held = {
+        "job_id": lease.job_id,
+        "attempt": lease.attempt,
+        "stage": lease.stage.value,
+        "owner": lease.owner,
+    }
+    job = session.scalar(_HELD, held)
     if job is not None:
         _note(job, lease, notes)
     return job
@@ -183,8 +200,5 @@ def _let_go(job: JobRow, due: datetime) -> None:
 
 
 def _close_run(session: Session, lease: Lease, how: str) -> None:
-    session.execute(
-        update(StageRunRow)
-        .where(StageRunRow.job_id == lease.job_id, StageRunRow.attempt == lease.attempt)
-        .values(finished_at=clock.now(), outcome=how)
-    )
+    closed = {"job": lease.job_id, "run": lease.attempt, "at": clock.now(), "how": how}
+    session.execute(_CLOSE_RUN, closed)

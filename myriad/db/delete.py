@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, cast, delete, select, union, update
+from sqlalchemy import Text, cast, delete, func, select, union, update
 from sqlalchemy.orm import Session
 
 from myriad import clock
@@ -27,6 +27,7 @@ from myriad.db.tables import (
 from myriad.errors import NotFound
 
 _DIGEST = re.compile('"([0-9a-f]{64})"')
+_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,21 @@ def stored_files(session: Session, keys: Collection[str]) -> set[str]:
     return {key for key in session.scalars(union(pictures, thumbnails)) if key}
 
 
-def is_named(session: Session, scope: str, digest: str, *, live_only: bool = False) -> bool:
+def named_by_live_jobs(session: Session, scopes: Collection[str]) -> set[tuple[str, str]]:
+    """Digest and scope of every input that live jobs of these callers name, in one reading."""
+    if not scopes:
+        return set()
+    caller = func.coalesce(JobRow.api_key_id, "")
+    query = select(caller, cast(JobRow.params, Text)).where(
+        JobRow.state.in_(LIVE), caller.in_(scopes)
+    )
+    rows = session.execute(query.execution_options(yield_per=_ROWS_AT_ONCE))
+    return {(digest, scope) for scope, params in rows for digest in _DIGEST.findall(params)}
+
+
+def _is_named(session: Session, scope: str, digest: str) -> bool:
     """Whether a job of the caller names this input."""
     query = select(JobRow.id).where(visible(scope), cast(JobRow.params, Text).contains(digest))
-    if live_only:
-        query = query.where(JobRow.state.in_(LIVE))
     return session.scalar(query.limit(1)) is not None
 
 
@@ -108,11 +119,11 @@ def _artifacts(session: Session, jobs: Iterable[JobRow]) -> tuple[str, ...]:
     exact_keys = {job.exact_key for job in jobs}
     ids = [job.id for job in jobs]
     live = session.scalars(
-        select(JobRow).where(
+        select(JobRow.artifact_keys).where(
             JobRow.exact_key.in_(exact_keys), JobRow.state.in_(LIVE), JobRow.id.not_in(ids)
         )
     )
-    free = sorted(made - {key for job in live for key in job.artifact_keys.values()})
+    free = sorted(made - {key for keys in live for key in keys.values()})
     return (*free, *map(checkpoint_of, free))
 
 
@@ -121,9 +132,9 @@ def _keep_batch_deliveries(session: Session, ids: Sequence[str]) -> None:
     owed = select(WebhookDeliveryRow).where(
         WebhookDeliveryRow.job_id.in_(ids),
         WebhookDeliveryRow.batch_id.is_not(None),
-        WebhookDeliveryRow.state == "pending",
     )
-    for delivery in session.scalars(owed).all():
+    pending = [each for each in session.scalars(owed) if each.state == "pending"]
+    for delivery in pending:
         taken = select(WebhookDeliveryRow.job_id).where(WebhookDeliveryRow.kind == delivery.kind)
         heir = session.scalar(
             select(JobRow.id)
@@ -141,10 +152,10 @@ def _forget_inputs(db: Database, scope: str, digests: Iterable[str]) -> None:
     """Those that no job of the caller names any more; asked first without holding others up."""
     for digest in sorted(set(digests)):
         with db.read() as session:
-            if is_named(session, scope, digest):
+            if _is_named(session, scope, digest):
                 continue
         with db.write() as session:
             # Locked before the question: a job that is just being made locks it after its own row.
             row = session.get(InputRow, (scope, digest), with_for_update=True)
-            if row is not None and not is_named(session, scope, digest):
+            if row is not None and not _is_named(session, scope, digest):
                 session.delete(row)

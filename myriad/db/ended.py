@@ -9,10 +9,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from myriad.db.database import Database
-from myriad.db.tables import JobRow, StageRunRow, WebhookDeliveryRow
+from myriad.db.tables import SETTLED, JobRow, StageRunRow, WebhookDeliveryRow
 from myriad.job import Stage
-
-_SETTLED = ("delivered", "gone", "given_up")
 
 
 @dataclass(frozen=True)
@@ -114,10 +112,9 @@ def _stages(
 
 
 def _deliveries(session: Session, since: datetime, until: datetime) -> list[DeliveryEnd]:
-    # Of one that is settled, `next_attempt_at` is when that was.
     settled_at = WebhookDeliveryRow.next_attempt_at
     query = select(WebhookDeliveryRow.state, WebhookDeliveryRow.created_at, settled_at).where(
-        WebhookDeliveryRow.state.in_(_SETTLED), _within(settled_at, since, until)
+        WebhookDeliveryRow.state.in_(SETTLED), _within(settled_at, since, until)
     )
     return [DeliveryEnd(row[0], _seconds(row)) for row in session.execute(query)]
 

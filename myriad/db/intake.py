@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -155,7 +155,12 @@ def _same_picture(submission: Submission) -> ColumnElement[bool]:
 def _cached(session: Session, submission: Submission) -> JobRow | None:
     query = (
         select(JobRow)
-        .where(_same_picture(submission), JobRow.state == JobState.SUCCEEDED.value)
+        .where(
+            _same_picture(submission),
+            JobRow.state == JobState.SUCCEEDED.value,
+            # It is plain to us, not to PostgreSQL, which would begin with all live jobs.
+            JobRow.completed_at.is_not(None),
+        )
         .order_by(JobRow.completed_at.desc())
         .limit(1)
         # Whoever deletes it waits until its files have another job (docs/decisions/0018).
@@ -163,8 +168,8 @@ def _cached(session: Session, submission: Submission) -> JobRow | None:
     )
     if not submission.seed_given:
         # With another seed it may pass the safety checker.
-        is_flagged = (ImageRow.job_id == JobRow.id) & ImageRow.flagged
-        query = query.where(~exists().where(is_flagged))
+        flagged = select(func.count()).where(ImageRow.job_id == JobRow.id, ImageRow.flagged)
+        query = query.where(flagged.scalar_subquery() == 0)  # as EXISTS it may read all images
     return session.scalar(query)
 
 

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from myriad.db.cursor import read_cursor, write_cursor
 from myriad.db.database import Database
-from myriad.db.tables import BatchRow, ImageRow, JobRow, StageRunRow
+from myriad.db.position import queue_position
+from myriad.db.tables import LIVE, BatchRow, ImageRow, JobRow, StageRunRow
 from myriad.errors import NotFound
 from myriad.job import CacheOutcome, JobState, Stage
 from myriad.record import ImageRecord, JobPage, JobRecord
@@ -24,7 +25,7 @@ def find_job(db: Database, job_id: str, *, scope: str | None) -> JobRecord:
         job = session.scalar(select(JobRow).where(JobRow.id == job_id, visible(scope)))
         if job is None:
             raise NotFound(f"no job {job_id}")
-        return replace(_records(session, [job])[0], queue_position=_queue_position(session, job))
+        return replace(_records(session, [job])[0], queue_position=queue_position(session, job))
 
 
 def list_jobs(
@@ -32,16 +33,22 @@ def list_jobs(
     *,
     scope: str | None,
     state: JobState | None = None,
+    has_ended: bool = False,
     model: str | None = None,
     door: str | None = None,
     batch: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> JobPage:
-    """The caller's jobs, newest first. Raises InvalidRequest for a cursor we did not make."""
+    """The caller's jobs, newest first; with `has_ended` only those that have.
+
+    Raises InvalidRequest for a cursor we did not make.
+    """
     query = select(JobRow).where(visible(scope))
     if state:
         query = query.where(JobRow.state == state.value)
+    if has_ended:
+        query = query.where(JobRow.state.not_in(LIVE))
     if model:
         query = query.where(JobRow.model == model)
     if door:
@@ -58,13 +65,6 @@ def list_jobs(
             jobs=tuple(_records(session, page)),
             cursor=write_cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None,
         )
-
-
-def artifact_keys_of(db: Database, job_id: str) -> list[str]:
-    """Where the job's finished stages left their outputs."""
-    with db.read() as session:
-        job = session.get(JobRow, job_id)
-        return list(job.artifact_keys.values()) if job else []
 
 
 def traceparent_of(db: Database, job_id: str) -> str | None:
@@ -123,31 +123,15 @@ def _images(session: Session, job_ids: Sequence[str]) -> dict[str, list[ImageRec
 
 
 def _stage_seconds(session: Session, job_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
-    query = select(StageRunRow).where(
-        StageRunRow.job_id.in_(job_ids), StageRunRow.outcome == "succeeded"
-    )
+    query = select(
+        StageRunRow.job_id, StageRunRow.stage, StageRunRow.started_at, StageRunRow.finished_at
+    ).where(StageRunRow.job_id.in_(job_ids), StageRunRow.outcome == "succeeded")
     spent: dict[str, dict[Stage, float]] = defaultdict(dict)
-    for run in session.scalars(query):
-        if run.finished_at:
-            seconds = (run.finished_at - run.started_at).total_seconds()
-            stages = spent[run.job_id]
-            stages[Stage(run.stage)] = stages.get(Stage(run.stage), 0.0) + seconds
+    for job_id, stage, started_at, finished_at in session.execute(query):
+        if finished_at:
+            seconds = (finished_at - started_at).total_seconds()
+            spent[job_id][Stage(stage)] = spent[job_id].get(Stage(stage), 0.0) + seconds
     return spent
-
-
-def _queue_position(session: Session, job: JobRow) -> int | None:
-    if job.state != JobState.QUEUED.value:
-        return None
-    work = session.get(JobRow, job.leader_id) if job.leader_id else job
-    if work is None:
-        return 0
-    earlier = tuple_(JobRow.created_at, JobRow.id) < (work.created_at, work.id)
-    ahead = select(func.count()).where(
-        JobRow.state == JobState.QUEUED.value,
-        JobRow.leader_id.is_(None),
-        or_(JobRow.priority > work.priority, and_(JobRow.priority == work.priority, earlier)),
-    )
-    return session.scalar(ahead) or 0
 
 
 def _record(job: JobRow, images: list[ImageRecord], seconds: dict[Stage, float]) -> JobRecord:

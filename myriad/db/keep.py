@@ -1,8 +1,8 @@
 """Going on with a job: its next stage by the worker that has just done the last one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sqlalchemy import literal
 from sqlalchemy.orm import Session
 
 from myriad import clock
@@ -38,12 +38,12 @@ def advance_and_keep(
         job = move_on(session, lease, following, artifact_key, notes)
         if job is None:
             raise LeaseLost("another attempt has the job")
-        if session.execute(most_urgent(by, literal(job.priority))).first():
+        if most_urgent(session, by, above=job.priority):
             job.lease_owner = job.lease_until = None
             job.dispatch_due = clock.now()
             return None
         _begin(session, job, by, lease_s)
-    return lease_of(job, by)
+    return replace(lease_of(job, by), held_since=lease.held_since)
 
 
 def _begin(session: Session, job: JobRow, by: Claimant, lease_s: float) -> None:

@@ -17,7 +17,7 @@ _SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Apply every migration up to `revision` that the database does not have yet."""
     Database(database_url).close()  # makes the folder of a new SQLite file
-    command.upgrade(_config(database_url), revision)
+    command.upgrade(alembic_config(database_url), revision)
 
 
 def is_current(db: Database) -> bool:
@@ -26,7 +26,7 @@ def is_current(db: Database) -> bool:
     A revision unknown to us is of a later release, which only added to what we use:
     during an upgrade old processes go on beside new ones.
     """
-    scripts = ScriptDirectory.from_config(_config(""))
+    scripts = ScriptDirectory.from_config(alembic_config(""))
     with db.read() as session:
         revision = MigrationContext.configure(session.connection()).get_current_revision()
     if revision is None or revision == scripts.get_current_head():
@@ -41,7 +41,8 @@ def check_migrated(db: Database) -> None:
             raise ConfigError("the database is not up to date: run `myriad migrate`")
 
 
-def _config(database_url: str) -> Config:
+def alembic_config(database_url: str) -> Config:
+    """What Alembic has to know of this release's migrations and of the database."""
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["database_url"] = database_url

@@ -31,10 +31,10 @@ def find_contest(db: Database, by: Claimant, held: Collection[str]) -> Contest |
     if not held:
         return None
     with db.read() as session:
-        least = select(func.min(JobRow.priority)).where(JobRow.id.in_(held)).scalar_subquery()
-        urgent = session.execute(most_urgent(by, least)).first()
+        least = session.scalar(select(func.min(JobRow.priority)).where(JobRow.id.in_(held)))
+        urgent = None if least is None else most_urgent(session, by, above=least)
         victim = _victim(session, held, urgent.priority) if urgent else None
-        return Contest(urgent.id, victim) if urgent and victim else None
+        return Contest(urgent.job_id, victim) if urgent and victim else None
 
 
 def _victim(session: Session, held: Collection[str], below: int) -> str | None:

@@ -2,19 +2,18 @@
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from myriad import clock
-from myriad.db.database import Database
-from myriad.db.distinct import distinct_values
-from myriad.db.tables import LIVE, ApiKeyRow, JobRow
+from myriad.db.distinct import each_value_or_none
+from myriad.db.tables import LIVE, ApiKeyRow, JobRow, UtcDateTime
 from myriad.job import JobState
 
 _MOST_CALLERS = 64
@@ -31,76 +30,85 @@ class Due(NamedTuple):
 
     id: str
     state: str
+    model: str
     priority: int
     created_at: datetime
     cost: float
     traceparent: str | None
 
 
-def fair_share(session: Session, wanted: ColumnElement[bool], limit: int) -> list[Due]:
-    """At most `limit` jobs of those `wanted`, which are of one stage, first things first.
+class FairShare:
+    """Chooses among the jobs that are `wanted`, which are of one stage: first things first.
 
     Priority goes before all. Among equals the next job is of the caller who has the
     least work under way, in megapixel-steps, this round's included; so a thousand jobs
     of one caller hold another's first up for a moment only. A caller's own jobs go by
     age. Those of a key that has as many under way as its `max_running` stay back.
 
-    Reads some `limit` rows of each caller who waits and sorts no more than those.
+    `wanted` may have parameters (`bindparam`): statements are made once, and take
+    longer to put together than to run.
     """
-    lines = _lines(session, wanted, limit)
-    spare = _room(session, lines)
-    held_back = {caller: deque(_fitting(line, spare.get(caller))) for caller, line in lines.items()}
-    busy = _work_under_way(session) if len(held_back) > 1 else Work(float)
-    return list(islice(_in_turn(held_back, busy), limit))
+
+    def __init__(self, wanted: ColumnElement[bool]) -> None:
+        of_state = and_(JobRow.state == bindparam("state"), wanted)
+        self._callers = each_value_or_none(JobRow.api_key_id, of_state)
+        self._first_of_key = _first(and_(of_state, JobRow.api_key_id == bindparam("caller")))
+        self._first_of_nobody = _first(and_(of_state, JobRow.api_key_id.is_(None)))
+
+    def choose(self, session: Session, terms: Mapping[str, Any], limit: int) -> list[Due]:
+        """At most `limit` jobs; `terms` are the values of the parameters of `wanted`.
+
+        Reads some `limit` rows of each caller who waits and sorts no more than those.
+        """
+        lines = self._lines(session, terms, limit)
+        spare = _room(session, lines)
+        held_back = {
+            caller: deque(_fitting(line, spare.get(caller))) for caller, line in lines.items()
+        }
+        busy = _work_under_way(session) if len(held_back) > 1 else Work(float)
+        return list(islice(_in_turn(held_back, busy), limit))
+
+    def _lines(
+        self, session: Session, terms: Mapping[str, Any], limit: int
+    ) -> dict[str | None, list[Due]]:
+        """The first jobs of each caller who waits, in the caller's own order."""
+        lines: dict[str | None, list[Due]] = {}
+        for state in LIVE:
+            values = {**terms, "state": state, "most": limit}
+            callers = list(session.scalars(self._callers, values))
+            if len(callers) > _MOST_CALLERS:
+                callers = _dice.sample(callers, _MOST_CALLERS)
+            for caller in callers:
+                first = self._first_of_nobody if caller is None else self._first_of_key
+                rows = session.execute(first, {**values, "caller": caller})
+                lines.setdefault(caller, []).extend(Due(*row) for row in rows)
+        for line in lines.values():
+            line.sort(key=lambda job: (-job.priority, job.created_at, job.id))
+        return lines
 
 
-def has_several_callers(db: Database) -> bool:
+def has_several_callers(session: Session) -> bool:
     """Whether the farm has more than one API key: then a long queue would be unfair."""
-    with db.read() as session:
-        now = clock.now()
-        is_good = and_(
-            ApiKeyRow.revoked_at.is_(None),
-            or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now),
-        )
-        return len(session.scalars(select(ApiKeyRow.id).where(is_good).limit(2)).all()) > 1
+    return len(session.scalars(_TWO_KEYS, {"now": clock.now()}).all()) > 1
 
 
-def _lines(
-    session: Session, wanted: ColumnElement[bool], limit: int
-) -> dict[str | None, list[Due]]:
-    """The first jobs of each caller who waits, in the caller's own order."""
-    lines: dict[str | None, list[Due]] = {}
-    for state in LIVE:
-        of_state = and_(JobRow.state == state, wanted)
-        callers = distinct_values(session, JobRow.api_key_id, of_state)
-        if len(callers) > _MOST_CALLERS:
-            callers = _dice.sample(callers, _MOST_CALLERS)
-        for caller in callers:
-            lines.setdefault(caller, []).extend(_first(session, of_state, caller, limit))
-    for line in lines.values():
-        line.sort(key=lambda job: (-job.priority, job.created_at, job.id))
-    return lines
-
-
-def _first(
-    session: Session, wanted: ColumnElement[bool], caller: str | None, limit: int
-) -> Iterable[Due]:
+def _first(wanted: ColumnElement[bool]) -> Select[str, str, str, int, datetime, float, str | None]:
     """In the order of `ix_jobs_share`, so that no more than these rows are read."""
-    query = (
+    return (
         select(
             JobRow.id,
             JobRow.state,
+            JobRow.model,
             JobRow.priority,
             JobRow.created_at,
             JobRow.cost,
             JobRow.traceparent,
         )
-        .where(wanted, JobRow.api_key_id == caller)
+        .where(wanted)
         # PostgreSQL takes no column that is NULL for a fixed one: so it must be told.
         .order_by(JobRow.api_key_id, JobRow.priority.desc(), JobRow.created_at)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
     )
-    return (Due(*row) for row in session.execute(query))
 
 
 def _room(session: Session, callers: Iterable[str | None]) -> dict[str | None, int]:
@@ -108,8 +116,8 @@ def _room(session: Session, callers: Iterable[str | None]) -> dict[str | None, i
     keys = [caller for caller in callers if caller is not None]
     if not keys:
         return {}
-    query = select(ApiKeyRow.id, ApiKeyRow.limits).where(ApiKeyRow.id.in_(keys))
-    most = {key: int(limits.get("max_running", 0)) for key, limits in session.execute(query)}
+    rows = session.execute(_LIMITS, {"keys": keys})
+    most = {key: int(limits.get("max_running", 0)) for key, limits in rows}
     return {key: limit - _under_way(session, key) for key, limit in most.items() if limit}
 
 
@@ -135,9 +143,7 @@ def _fitting(line: Iterable[Due], room: int | None) -> Iterator[Due]:
 
 def _work_under_way(session: Session) -> Work:
     """Megapixel-steps of the jobs that workers hold, by caller."""
-    held = and_(JobRow.state == JobState.RUNNING.value, JobRow.lease_until.is_not(None))
-    query = select(JobRow.api_key_id, func.sum(JobRow.cost)).where(held)
-    rows = session.execute(query.group_by(JobRow.api_key_id))
+    rows = session.execute(_BUSY)
     return Work(float, {caller: work for caller, work in rows})  # noqa: C416 - no tuples to mypy
 
 
@@ -158,3 +164,24 @@ def _place(
     job: Due, work: float, caller: str | None
 ) -> tuple[int, float, datetime, str, str | None]:
     return -job.priority, work, job.created_at, job.id, caller
+
+
+_TWO_KEYS = (
+    select(ApiKeyRow.id)
+    .where(
+        ApiKeyRow.revoked_at.is_(None),
+        or_(
+            ApiKeyRow.expires_at.is_(None),
+            ApiKeyRow.expires_at > bindparam("now", type_=UtcDateTime()),
+        ),
+    )
+    .limit(2)
+)
+_LIMITS = select(ApiKeyRow.id, ApiKeyRow.limits).where(
+    ApiKeyRow.id.in_(bindparam("keys", expanding=True))
+)
+_BUSY = (
+    select(JobRow.api_key_id, func.sum(JobRow.cost))
+    .where(JobRow.state == JobState.RUNNING.value, JobRow.lease_until.is_not(None))
+    .group_by(JobRow.api_key_id)
+)

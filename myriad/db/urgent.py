@@ -1,33 +1,73 @@
 """Which waiting jobs a worker may take out of turn, and which pool may take a job at all."""
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session, aliased
 
 from myriad import clock
 from myriad.claimant import Claimant
 from myriad.db.tables import LIVE, ApiKeyRow, JobRow, StageRunRow
 from myriad.errors import OutOfMemory
-from myriad.job import JobState
+from myriad.job import JobState, Stage
 
 PREEMPTED = "preempted"
 """`outcome` of a stage run that made way for a more urgent job."""
 
+_Named = aliased(JobRow)
 _UNTROUBLED = (JobState.SUCCEEDED.value, PREEMPTED)
 
 
-def most_urgent(by: Claimant, above: ColumnElement[int]) -> Select[str, str, int]:
-    """(id, stage, priority) of the job `by` should take first of those above a priority.
+@dataclass(frozen=True)
+class Urgent:
+    """A job that waits, and its priority."""
+
+    job_id: str
+    stage: Stage
+    priority: int
+
+
+def most_urgent(session: Session, by: Claimant, above: int | str) -> Urgent | None:
+    """The job `by` should take first of those above a priority, or above that of a job by id.
 
     The oldest among equals. One look at `ix_jobs_due`, which is mostly empty there.
     """
+    query = urgent_query(by, is_named=isinstance(above, str))
+    found = session.execute(query, {"above": above, "now": clock.now()}).first()
+    return Urgent(found.id, Stage(found.stage), found.priority) if found else None
+
+
+@lru_cache(maxsize=64)
+def urgent_query(by: Claimant, is_named: bool) -> Select[str, str, int]:
+    """(id, stage, priority), for `above`, a priority or with `is_named` a job's id, and `now`.
+
+    Built once a worker: it is asked at each stage, and takes longer to build than to run.
+    """
+    above: ColumnElement[int] = bindparam("above")
+    if is_named:
+        above = select(_Named.priority).where(_Named.id == bindparam("above")).scalar_subquery()
     return (
         select(JobRow.id, JobRow.stage, JobRow.priority)
-        .where(_may_take(by), JobRow.priority > above)
+        .where(may_take(by, bindparam("now", type_=JobRow.dispatch_due.type)))
+        .where(JobRow.priority > above)
         .order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)
         .limit(1)
     )
 
 
-def _may_take(by: Claimant) -> ColumnElement[bool]:
+def may_take(by: Claimant, now: BindParameter[datetime]) -> ColumnElement[bool]:
     """Jobs that `by` could begin this moment, whether or not their own hint has come.
 
     A job with an error is left to its own hint: it waits for its next try, or is
@@ -42,7 +82,7 @@ def _may_take(by: Claimant) -> ColumnElement[bool]:
         func.coalesce(JobRow.leader_id, "") == "",
         JobRow.error_code.is_(None),
         true() if "*" in by.models else JobRow.model.in_(by.models),
-        ~is_pausing(),
+        ~is_pausing(now),
         is_welcome(by.pool),
         ~_is_rationed(),
     )
@@ -57,7 +97,7 @@ def _is_rationed() -> ColumnElement[bool]:
     return and_(JobRow.state == JobState.QUEUED.value, rationed.exists())
 
 
-def is_pausing() -> ColumnElement[bool]:
+def is_pausing(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Jobs put off until `dispatch_due`, as while a store is away.
 
     A hint moves `dispatch_due` too, but follows a stage that went well, or none.
@@ -67,10 +107,10 @@ def is_pausing() -> ColumnElement[bool]:
         StageRunRow.attempt == JobRow.attempt,
         StageRunRow.outcome.not_in(_UNTROUBLED),
     )
-    return and_(JobRow.dispatch_due > clock.now(), troubled.exists())
+    return and_(JobRow.dispatch_due > now, troubled.exists())
 
 
-def is_welcome(pool: str) -> ColumnElement[bool]:
+def is_welcome(pool: str | BindParameter[str]) -> ColumnElement[bool]:
     """Jobs whose stage has not run out of memory in `pool`, or may go nowhere else.
 
     `avoid_pool` is set while some other pool may do better; the stage runs know
@@ -80,7 +120,8 @@ def is_welcome(pool: str) -> ColumnElement[bool]:
         StageRunRow.job_id == JobRow.id,
         StageRunRow.stage == JobRow.stage,
         StageRunRow.pool == pool,
-        StageRunRow.outcome == OutOfMemory.code,
+        # Written so that SQLite looks at the job's own runs, not at all that ended so.
+        func.coalesce(StageRunRow.outcome, "") == OutOfMemory.code,
     )
     return or_(
         JobRow.avoid_pool.is_(None),

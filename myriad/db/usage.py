@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.db.database import Database
-from myriad.db.tables import JobRow, UsageRow
+from myriad.db.tables import LIVE, JobRow, UsageRow
 from myriad.errors import QuotaExceeded, TooManyJobs
 from myriad.job import CacheOutcome, JobState
 
@@ -42,8 +42,10 @@ class Usage:
 def charge(session: Session, jobs: Sequence[JobRow], scope: str, allowance: Allowance) -> None:
     """Add new jobs of one caller, which are in the session, to its use of the day.
 
-    An answer from the cache and a shared run cost nothing of the budget and are never
-    refused. Whatever is asked for stays charged, also if it fails or is canceled.
+    An answer from the cache and a shared run cost nothing of the budget, but who waits for
+    a shared run is one of those that wait: it ends with all of them in one transaction.
+    An answer from the cache is never refused. Whatever is asked for stays charged, also
+    if it fails or is canceled.
 
     The caller's row is locked until the transaction ends, so the next create of the same
     caller sees these jobs: limits hold exactly, however many come at once. It is the last
@@ -53,20 +55,19 @@ def charge(session: Session, jobs: Sequence[JobRow], scope: str, allowance: Allo
     runs = [job for job in jobs if job.cache == CacheOutcome.MISS.value]
     cost, at = sum(job.cost for job in runs), jobs[0].created_at
     used = _add(session, scope, at, len(jobs), cost)
-    if not runs:
-        return
     most = allowance.megapixel_steps_per_day
-    if most and used > most:
+    if runs and most and used > most:
         raise QuotaExceeded(
             f"{_said(jobs)} {cost:.3g} megapixel-steps, and of today's {most:.6g} there are"
             f" {max(most - used + cost, 0.0):.3g} left",
             retry_after_s=_until_midnight_s(at),
         )
-    _check_waiting(session, jobs, runs[0], allowance.max_queued)
+    _check_waiting(session, jobs, allowance.max_queued)
 
 
-def _check_waiting(session: Session, jobs: Sequence[JobRow], run: JobRow, most: int) -> None:
-    if not most or _queued(session, run, most) <= most:
+def _check_waiting(session: Session, jobs: Sequence[JobRow], most: int) -> None:
+    waits = any(job.cache != CacheOutcome.HIT.value for job in jobs)
+    if not (most and waits) or _count_waiting(session, jobs[0].api_key_id, most) <= most:
         return
     told = f"{most} of your jobs wait already"
     if len(jobs) > 1:
@@ -105,11 +106,16 @@ def _add(session: Session, scope: str, at: datetime, jobs: int, cost: float) -> 
     return session.execute(added.returning(UsageRow.cost)).scalar_one()
 
 
-def _queued(session: Session, job: JobRow, most: int) -> int:
-    """Waiting jobs of the job's caller, the new ones among them; at most one more than `most`."""
+def _count_waiting(session: Session, caller: str | None, most: int) -> int:
+    """The caller's jobs that wait, for a worker or another's run; at most one more than `most`."""
     waiting = (
-        select(JobRow.id)
-        .where(JobRow.api_key_id == job.api_key_id, JobRow.state == JobState.QUEUED.value)
+        # No column of the row: then the index has all there is to read.
+        select(literal(1))
+        .where(
+            JobRow.api_key_id == caller,
+            JobRow.state.in_(LIVE),
+            or_(JobRow.state == JobState.QUEUED.value, JobRow.leader_id.is_not(None)),
+        )
         .limit(most + 1)
     )
     return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.orm import Session
 
 from myriad import clock
 from myriad.claimant import Claimant
 from myriad.db.database import Database
-from myriad.db.tables import WorkerRow
+from myriad.db.tables import UtcDateTime, WorkerRow
 from myriad.measured import Measured
 from myriad.resident import Resident
 
@@ -92,3 +93,16 @@ def live_workers(db: Database, *, within_s: float) -> list[WorkerRecord]:
             for row in session.scalars(query)
             if _UNFIT not in row.figures
         ]
+
+
+def live_slots(session: Session, *, within_s: float) -> dict[str, int]:
+    """Slots of the workers that reported within the last `within_s` seconds, by pool."""
+    rows = session.execute(_SLOTS, {"since": clock.now() - timedelta(seconds=within_s)})
+    return {pool: int(slots) for pool, slots in rows}
+
+
+_SLOTS = (
+    select(WorkerRow.pool, func.sum(WorkerRow.slots))
+    .where(WorkerRow.seen_at >= bindparam("since", type_=UtcDateTime()))
+    .group_by(WorkerRow.pool)
+)

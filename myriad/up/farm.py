@@ -21,7 +21,7 @@ from myriad.up.guard import Guard
 from myriad.up.interrupt import Interrupt, listen
 from myriad.up.lock import hold
 from myriad.up.programs import broker, environment, farm_programs, is_worker, log_path
-from myriad.up.supervisor import TICK_S, Supervisor
+from myriad.up.supervisor import TICK_S, Supervisor, grace_s
 
 _HOPELESS_CRASHES = 4
 _DRAWING_GRACE_S = 5.0
@@ -57,7 +57,7 @@ class LocalFarm:
             settings = settings.model_copy(update={"redis_url": self._valkey.url})
         self._settings = settings
         self._farm = open_farm(settings)
-        self._supervisor = Supervisor(guard, console.say)
+        self._supervisor = Supervisor(guard, console.say, grace_s=grace_s(settings))
         self._console = console
         self._interrupt = interrupt
         self._drawing: subprocess.Popen[bytes] | None = None

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import httpx
@@ -101,9 +101,17 @@ def _answers_ping(port: int) -> bool:
             return False
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for all questions: each new one reads the certificates of the machine."""
+    return httpx.Client(
+        timeout=2.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+    )
+
+
 def _is_up(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).is_success
+        return _client().get(f"{url}/readyz").is_success
     except httpx.HTTPError:
         return False
 

@@ -5,14 +5,26 @@ import time
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
+from myriad.settings import Settings
 from myriad.up.guard import Guard
 from myriad.up.process import Child, Program, how_it_ended, signal_group
 from myriad.up.restart import RestartPolicy
 
 TICK_S = 0.1
+_SHORTEST_GRACE_S = 30.0
 
 Say = Callable[[str, str], None]
 """Told the name of a program and what has become of it."""
+
+
+def grace_s(settings: Settings) -> float:
+    """Seconds that a program of the farm may take to stop, by what the settings allow each.
+
+    A worker may hand back its jobs, web serve on and end its requests, the sender end
+    its deliveries.
+    """
+    longest = max(settings.drain_s, settings.web_linger_s + 5, settings.webhook_timeout_s)
+    return max(_SHORTEST_GRACE_S, longest + 5)
 
 
 class Supervisor:
@@ -24,7 +36,7 @@ class Supervisor:
         say: Say,
         *,
         policy: RestartPolicy | None = None,
-        grace_s: float = 30.0,
+        grace_s: float = _SHORTEST_GRACE_S,
     ) -> None:
         self._guard = guard
         self._say = say

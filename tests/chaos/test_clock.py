@@ -10,7 +10,6 @@ from sqlalchemy import select
 from myriad import clock
 from myriad.claimant import Claimant
 from myriad.db.claim import claim, renew
-from myriad.db.due import has_due
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job
 from myriad.db.tables import JobRow, WebhookDeliveryRow
@@ -23,6 +22,7 @@ from tasks.app import create_celery
 from tasks.dispatch import Dispatcher
 from tasks.janitor import Janitor
 from tests.chaos.clock_file import ClockFile
+from tests.db.steps import has_due
 from tests.submissions import make_submission
 
 HOURS = 7200.0

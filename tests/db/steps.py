@@ -10,6 +10,7 @@ from myriad.db.claim import claim
 from myriad.db.commit import advance, finish
 from myriad.db.database import Database
 from myriad.db.tables import Base, EventRow, ImageRow, JobRow, WebhookDeliveryRow
+from myriad.db.waiting import due_models
 from myriad.job import Stage
 from myriad.lease import Lease
 
@@ -50,6 +51,12 @@ def expire_lease(db: Database, job_id: str) -> None:
     with db.write() as session:
         past = clock.now() - timedelta(seconds=1)
         session.execute(update(JobRow).where(JobRow.id == job_id).values(lease_until=past))
+
+
+def has_due(db: Database, stage: Stage) -> bool:
+    """Whether any job waits for a hint to that stage."""
+    with db.read() as session:
+        return stage in due_models(session)
 
 
 def job_row(db: Database, job_id: str) -> JobRow:

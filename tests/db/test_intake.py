@@ -8,14 +8,20 @@ import pytest
 
 from myriad.claimant import Claimant
 from myriad.db.cancel import cancel_job
-from myriad.db.commit import RetryRule, advance, finish, give_up
+from myriad.db.commit import RetryRule, advance, finish, give_up, rewind
 from myriad.db.database import Database
 from myriad.db.due import take_due
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job, list_jobs
 from myriad.db.keys import create_key
 from myriad.db.tables import JobRow
-from myriad.errors import IdempotencyMismatch, InvalidRequest, NotFound, PromptTooLong
+from myriad.errors import (
+    IdempotencyMismatch,
+    InvalidRequest,
+    NotFound,
+    OutOfMemory,
+    PromptTooLong,
+)
 from myriad.job import CacheOutcome, JobState, Stage
 from myriad.pool import Pool
 from tests.db.steps import (
@@ -112,6 +118,21 @@ def test_canceling_the_leader_hands_the_run_over(db: Database, worker: Claimant)
     assert states == [JobState.CANCELED, JobState.SUCCEEDED, JobState.SUCCEEDED]
     newcomer = find_job(db, submit(db, make_submission()).job_id, scope="")
     assert newcomer.cache is CacheOutcome.HIT
+
+
+def test_the_heir_takes_over_all_that_befell_the_run(db: Database, worker: Claimant) -> None:
+    leader = submit(db, make_submission()).job_id
+    heir, urgent = (submit(db, make_submission(priority=number)).job_id for number in (0, 7))
+    advance(db, take(db, leader, Stage.ENCODE, worker), "embeds")
+    assert rewind(db, take(db, leader, Stage.DENOISE, worker))
+    lease, full = take(db, leader, Stage.ENCODE, worker), OutOfMemory("too little")
+    assert give_up(db, lease, full, RetryRule(), others={"large"})
+    cancel_job(db, leader, scope="")
+    row = job_row(db, heir)
+    assert (row.priority, row.rewinds, row.tries) == (7, 1, 0)
+    assert (row.avoid_pool, row.error_code) == (worker.pool, OutOfMemory.code)
+    assert row.notes == job_row(db, leader).notes
+    assert job_row(db, urgent).leader_id == heir
 
 
 def test_canceling_one_who_joined_leaves_the_run_alone(db: Database, worker: Claimant) -> None:

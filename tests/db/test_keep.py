@@ -7,14 +7,13 @@ from myriad.db.cancel import cancel_job
 from myriad.db.claim import claim, renew
 from myriad.db.commit import finish
 from myriad.db.database import Database
-from myriad.db.due import has_due
 from myriad.db.intake import submit
 from myriad.db.jobs import find_job
 from myriad.db.keep import advance_and_keep
 from myriad.db.tables import StageRunRow
 from myriad.errors import LeaseLost
 from myriad.job import JobState, Stage
-from tests.db.steps import event_kinds, job_row, picture, take
+from tests.db.steps import event_kinds, has_due, job_row, picture, take
 from tests.submissions import make_submission
 
 ALL = Claimant("all@host.1.aa", "all", "cpu", tuple(Stage), ("*",))

@@ -133,6 +133,9 @@ def test_a_scope_of_another_release_opens_nothing(db: Database) -> None:
         ({"limits": {"max_running": -1}}, "max_running"),
         ({"limits": {"max_running": float("nan")}}, "max_running"),
         ({"limits": {"max_running": float("inf")}}, "max_running"),
+        ({"limits": {"rate_per_minute": 0.4}}, "rate_per_minute"),
+        ({"limits": {"max_queued": 0.5}}, "max_queued"),
+        ({"limits": {"max_running": 1.5}}, "max_running"),
         ({"limits": {"max_everything": 1}}, "max_everything"),
     ],
 )

@@ -1,6 +1,12 @@
 """Migrations and tables say the same, on both dialects."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
@@ -10,20 +16,77 @@ from myriad.db.database import Database
 from myriad.db.inputs import find_inputs
 from myriad.db.jobs import find_job
 from myriad.db.keys import find_key
-from myriad.db.migrate import check_migrated, is_current, upgrade
+from myriad.db.migrate import alembic_config, check_migrated, is_current, upgrade
 from myriad.db.tables import Base
 from myriad.db.workers import live_workers, unfit_workers
 from myriad.errors import ConfigError, DatabaseUnavailable
 from myriad.key import Scope
+from tests.processes import ROOT, wait_until
 
 
 def test_migrations_make_exactly_the_tables(database_url: str) -> None:
     upgrade(database_url)
+    assert differences(database_url) == []
+
+
+def differences(database_url: str) -> list[object]:
+    """What the database lacks, or has too much, of the tables as the code has them."""
     db = Database(database_url)
     with db.read() as session:
         context = MigrationContext.configure(session.connection())
-        assert compare_metadata(context, Base.metadata) == []
+        found: list[object] = compare_metadata(context, Base.metadata)
     db.close()
+    return found
+
+
+def migrating(database_url: str, what: str, where: str) -> "subprocess.Popen[bytes]":
+    command = (sys.executable, "-m", "tests.db.migrating", database_url, what, where)
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+# In the midst of one with new columns, and of one with indexes built beside writers.
+@pytest.mark.parametrize("index", ["ix_jobs_live", "ix_events_created"])
+def test_one_that_is_killed_half_way_can_be_run_again(database_url: str, index: str) -> None:
+    assert migrating(database_url, "die", index).wait(60) == -signal.SIGKILL
+    upgrade(database_url)
+    assert differences(database_url) == []
+
+
+def test_each_can_be_taken_back(database_url: str) -> None:
+    upgrade(database_url)
+    for revision in ("0003", "0002", "0001", "base"):
+        command.downgrade(alembic_config(database_url), revision)
+    upgrade(database_url)
+    assert differences(database_url) == []
+
+
+def test_two_at_once_do_it_once(database_url: str, tmp_path: Path) -> None:
+    both = [migrating(database_url, "meet", str(tmp_path)) for _ in range(2)]
+    wait_until(lambda: len(list(tmp_path.glob("here-*"))) == 2, what="both are connected")
+    (tmp_path / "go").touch()
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert differences(database_url) == []
+
+
+def test_writers_go_on_while_indexes_are_built(postgres_url: str, tmp_path: Path) -> None:
+    upgrade(postgres_url, "0003")
+    db = Database(postgres_url)
+    (tmp_path / "go").touch()
+    under_way = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE :query"
+    with db.write() as session:
+        session.execute(text(_OLD_JOB))
+        process = migrating(postgres_url, "meet", str(tmp_path))
+
+        def is_building() -> bool:
+            with db.read() as looking:
+                return bool(looking.scalar(text(under_way), {"query": "CREATE INDEX%"}))
+
+        wait_until(is_building, what="an index is being built, which waits for this transaction")
+        with db.write() as another:
+            another.execute(text(_OLD_JOB.replace("a" * 32, "b" * 32)))
+    assert process.wait(60) == 0
+    db.close()
+    assert differences(postgres_url) == []
 
 
 def test_a_database_knows_whether_it_is_current(database_url: str) -> None:

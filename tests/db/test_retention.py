@@ -29,6 +29,7 @@ from myriad.db.tables import (
     StageRunRow,
     WebhookDeliveryRow,
 )
+from tests.db.statements import listening, statements
 from tests.db.steps import count, run_whole
 from tests.submissions import make_submission
 
@@ -119,6 +120,29 @@ def test_inputs_go_when_no_job_has_named_them_for_long(db: Database) -> None:
     assert expire_inputs(db, cutoff()) == 1
 
 
+def test_live_jobs_are_read_once_however_many_inputs_are_old(db: Database) -> None:
+    for number in range(5):
+        keep_input(db, scope="", digest=f"{number}" * 64, size_bytes=1, width=2, height=2)
+    age(db, InputRow, "created_at")
+    with statements(db) as said:
+        assert expire_inputs(db, cutoff()) == 5
+    assert sum("jobs.params" in statement for statement, _ in said) == 1
+
+
+def test_an_input_named_while_it_is_about_to_go_stays(db: Database) -> None:
+    keep_input(db, scope="", digest=DIGEST, size_bytes=1, width=2, height=2)
+    age(db, InputRow, "created_at")
+    just_before = iter([lambda: submit(db, make_submission("just before", image=DIGEST))])
+
+    def name_it(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "jobs.params" in statement:
+            next(just_before, lambda: None)()
+
+    with listening(db, name_it):
+        assert expire_inputs(db, cutoff()) == 0
+    assert set(find_inputs(db, [DIGEST], scope="")) == {DIGEST}
+
+
 def test_history_goes_and_the_picture_stays(db: Database, worker: Claimant) -> None:
     asked = make_submission("told", webhook="https://example.com")
     job_id = submit(db, asked).job_id
@@ -130,7 +154,7 @@ def test_history_goes_and_the_picture_stays(db: Database, worker: Claimant) -> N
     age(db, JobRow, "completed_at")
     age(db, StageRunRow, "finished_at")
     age(db, EventRow, "created_at")
-    age(db, WebhookDeliveryRow, "created_at")
+    age(db, WebhookDeliveryRow, "next_attempt_at")
     expire_history(db, cutoff())
     assert [count(db, table) for table in tables] == [0, 0, before[2]]  # not told yet
     with db.write() as session:

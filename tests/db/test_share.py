@@ -118,7 +118,7 @@ def test_what_has_begun_is_not_held_back(db: Database, worker: Claimant) -> None
             update(JobRow).where(JobRow.id == mine[0]).values(lease_owner=None, lease_until=None)
         )
     assert take_due(db, POOL, Stage.ENCODE, limit=9, redispatch_s=60) == [
-        Hint(mine[0], Stage.ENCODE)
+        Hint(mine[0], Stage.ENCODE, "tiny")
     ]
 
 

@@ -3,9 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import literal, text, update
+from sqlalchemy import text, update
 from sqlalchemy.dialects import sqlite
 
+from myriad import clock
 from myriad.claimant import Claimant
 from myriad.db.claim import claim
 from myriad.db.commit import RetryRule, advance, give_up, hand_back
@@ -14,7 +15,7 @@ from myriad.db.due import reclaim_expired, take_due
 from myriad.db.intake import submit
 from myriad.db.preempt import MOST_PREEMPTIONS, Contest, find_contest
 from myriad.db.tables import JobRow
-from myriad.db.urgent import PREEMPTED, most_urgent
+from myriad.db.urgent import PREEMPTED, urgent_query
 from myriad.errors import StageFailed
 from myriad.job import Stage
 from myriad.pool import Pool
@@ -164,10 +165,9 @@ def test_an_urgent_job_waits_in_any_stage_of_the_pool(db: Database, stage: Stage
 
 def test_looking_for_the_urgent_reads_one_mostly_empty_index(migrated_sqlite_url: str) -> None:
     db = Database(migrated_sqlite_url)
-    query = most_urgent(WORKER, above=literal(0)).compile(
-        dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
-    )
+    query = urgent_query(WORKER, is_named=False).params(above=0, now=clock.now())
+    compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     with db.read() as session:
-        plan = session.execute(text(f"EXPLAIN QUERY PLAN {query}")).all()
+        plan = session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
     db.close()
     assert "ix_jobs_due (stage=? AND state=? AND priority>?)" in plan[0][3]

@@ -53,17 +53,30 @@ def test_another_day_and_another_caller_have_budgets_of_their_own(db: Database) 
     assert used(db) == (1, pytest.approx(COST))
 
 
-def test_what_needs_no_run_costs_nothing_and_is_never_refused(
-    db: Database, worker: Claimant
-) -> None:
+def test_what_needs_no_run_costs_nothing(db: Database, worker: Claimant) -> None:
     run_whole(db, submit(db, make_submission("drawn")).job_id, worker)
     submit(db, make_submission("in flight"))
-    tight = Allowance(max_queued=1, megapixel_steps_per_day=COST)
-    for prompt in ("drawn", "in flight"):
+    tight = Allowance(max_queued=2, megapixel_steps_per_day=COST)
+    for prompt in ("in flight", "drawn"):
         submit(db, make_submission(prompt), allowance=tight)
     assert used(db) == (4, pytest.approx(COST * 2))
     with pytest.raises(QuotaExceeded):
         submit(db, make_submission("drawn", use_cache=False), allowance=tight)
+
+
+def test_who_waits_for_anothers_run_is_one_of_those_who_wait(
+    db: Database, worker: Claimant
+) -> None:
+    run_whole(db, submit(db, make_submission("drawn")).job_id, worker)
+    first = submit(db, make_submission("a"), allowance=TWO_WAITING).job_id
+    submit(db, make_submission("a"), allowance=TWO_WAITING)
+    with pytest.raises(TooManyJobs):
+        submit(db, make_submission("a"), allowance=TWO_WAITING)
+    submit(db, make_submission("drawn"), allowance=TWO_WAITING)  # answered by the cache
+    take(db, first, Stage.ENCODE, worker)
+    submit(db, make_submission("a"), allowance=TWO_WAITING)
+    with pytest.raises(TooManyJobs):  # though all of them are running now
+        submit(db, make_submission("a"), allowance=TWO_WAITING)
 
 
 def test_only_so_many_jobs_may_wait(db: Database, worker: Claimant) -> None:

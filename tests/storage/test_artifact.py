@@ -106,6 +106,19 @@ def test_storage_steps_in_for_a_redis_that_is_full(
     assert artifacts.get(KEY) == b"small"
 
 
+def test_redis_keeps_room_for_what_has_no_other_place(
+    artifacts: ArtifactStore, redis_client: Redis, local: LocalStorage
+) -> None:
+    used = redis_client.info("memory")["used_memory"]
+    redis_client.config_set("maxmemory", int(used * 1.5))
+    try:
+        artifacts.put(KEY, b"small")
+        assert [key for key, _ in local.list_keys("")] == [STORED]
+        redis_client.set("a hint", b"is taken")
+    finally:
+        redis_client.config_set("maxmemory", 0)
+
+
 def test_delete_forgets_both_kinds(artifacts: ArtifactStore, local: LocalStorage) -> None:
     artifacts.put("inline", b"small")
     artifacts.put("stored", b"small", durable=True)

@@ -44,6 +44,8 @@ STEPS_LOG = "steps.log"
 class FastRunner:
     """Every stage takes the job's steps at `STEP_S` each; the picture is a digest of its input.
 
+    It holds one model at a time.
+
     The state of a denoise is a chain of digests: a step that is left out, or done
     twice, makes another picture.
     """
@@ -51,10 +53,12 @@ class FastRunner:
     def __init__(self, pool: str, home: Path) -> None:
         self._pool = pool
         self._is_device_lost = False
+        self.held_models: tuple[str, ...] = ()
         self._log = os.open(home / STEPS_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def encode(self, lease: Lease, inputs: Mapping[str, bytes], control: Control) -> bytes:
         control.check()
+        self.held_models = (lease.model,)
         if lease.params.prompt == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         if lease.params.prompt == "too long":
@@ -128,4 +132,5 @@ if __name__ == "__main__":
     set_up_logging(settings)
     farm = open_farm(settings)
     pool = find_pool(farm.pools, sys.argv[1])
-    serve(farm, pool, FastRunner(pool.name, settings.home))
+    runner = FastRunner(pool.name, settings.home)
+    serve(farm, pool, runner, held_models=lambda: runner.held_models)

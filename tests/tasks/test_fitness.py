@@ -36,19 +36,26 @@ def test_so_does_a_third_model_in_a_row_that_cannot_be_loaded() -> None:
     assert leave.count == 1
 
 
-def test_one_broken_model_is_no_reason_where_others_work() -> None:
-    fitness = Fitness(Leaving())
-    fitness.worked()
+def test_one_broken_model_is_no_reason_where_there_are_others() -> None:
+    fitness = Fitness(Leaving(), models=3)
     for _ in range(10):
         fitness.failed(MISSING, "broken")
     assert fitness.reason is None
 
 
-def test_one_is_reason_enough_where_nothing_has_ever_worked() -> None:
-    fitness = Fitness(Leaving())
+def test_it_is_reason_enough_where_there_is_no_other() -> None:
+    fitness = Fitness(Leaving(), models=1)
     for _ in range(3):
         fitness.failed(MISSING, "only")
     assert fitness.reason == "model_not_loadable: no such folder"
+
+
+def test_what_jobs_add_to_their_models_is_no_reason() -> None:
+    fitness = Fitness(Leaving())
+    misfit = ModelNotLoadable("lora ink does not fit", field="loras")
+    for model in ("sd", "sdxl") * 5:
+        fitness.failed(misfit, model)
+    assert fitness.reason is None
 
 
 def test_success_in_between_counts() -> None:

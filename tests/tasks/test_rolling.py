@@ -89,7 +89,8 @@ def test_a_rolling_restart_under_load_fails_no_job_and_no_request(
     processes.start(JANITOR)
     webs = {port: start_web(port) for port in ports}
     workers = [processes.start(FAST_WORKER) for _ in range(2)]
-    long = [post(farm, f"slow {index}", steps=30) for index in range(4)]
+    # Whoever is up first has them; if it is the second, they must outlast the first's restart.
+    long = [post(farm, f"slow {index}", steps=60) for index in range(4)]
     callers.start()
     for old in workers:
         _stream(callers, farm)

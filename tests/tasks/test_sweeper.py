@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from myriad import clock
-from myriad.artifact import STORAGE_PREFIX, ArtifactStore
+from myriad.artifact import STORAGE_PREFIX, ArtifactStore, artifact_key, checkpoint_of
 from myriad.claimant import Claimant
 from myriad.db.cancel import cancel_job
 from myriad.db.claim import claim
@@ -165,6 +165,26 @@ def test_artifacts_go_when_their_job_has_ended(farm: Farm) -> None:
         farm.artifacts.put(f"{job_id}-encode-1", b"blob", durable=True)
     Sweeper(short).drop_artifacts()
     assert keys(farm, STORAGE_PREFIX) == {f"{STORAGE_PREFIX}{live}-encode-1"}
+
+
+def test_the_heir_of_a_run_keeps_what_it_goes_on_from(farm: Farm) -> None:
+    short = replace(farm, settings=farm.settings.model_copy(update={"artifact_ttl_s": -5}))
+    leader, heir = (submit(farm.db, make_submission()).job_id for _ in range(2))
+    lease = claim(farm.db, leader, Stage.ENCODE, WORKER, lease_s=60)
+    assert lease is not None
+    made = artifact_key(leader, Stage.ENCODE, lease.attempt)
+    for key in (made, checkpoint_of(made), artifact_key(leader, Stage.ENCODE, 0)):
+        farm.artifacts.put(key, b"blob", durable=True)
+    assert advance(farm.db, lease, made)
+    cancel_job(farm.db, leader, scope="")
+    Sweeper(short).drop_artifacts()
+    assert keys(farm, STORAGE_PREFIX) == {
+        STORAGE_PREFIX + made,
+        STORAGE_PREFIX + checkpoint_of(made),
+    }
+    cancel_job(farm.db, heir, scope="")
+    Sweeper(short).drop_artifacts()
+    assert keys(farm, STORAGE_PREFIX) == set()
 
 
 def test_a_pictures_key_names_its_job(farm: Farm) -> None:

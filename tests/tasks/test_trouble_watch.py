@@ -49,7 +49,7 @@ def hints(farm: Farm, pool: str) -> int:
 
 
 def dispatch(farm: Farm) -> None:
-    Dispatcher(farm, create_celery(farm.settings)).run((Stage.ENCODE,))
+    Dispatcher(farm, create_celery(farm.settings)).run()
 
 
 def new_job(farm: Farm) -> str:

@@ -4,8 +4,9 @@ import os
 import signal
 from pathlib import Path
 
+from myriad.settings import Settings
 from myriad.up.process import Program
-from myriad.up.supervisor import Supervisor
+from myriad.up.supervisor import Supervisor, grace_s
 from tests.processes import wait_until
 from tests.up.conftest import SLEEP, STUBBORN, MakeProgram, Told, is_running, tick_until
 
@@ -87,6 +88,13 @@ def test_what_does_not_stop_is_killed(
     supervisor.stop(is_urgent=lambda: True)
     assert told.lines[-1][1].startswith("killed")
     assert not is_running(told.pids("deaf")[0])
+
+
+def test_each_may_take_as_long_to_stop_as_the_settings_let_it() -> None:
+    assert grace_s(Settings()) == 30
+    assert grace_s(Settings(drain_s=300)) > 300
+    assert grace_s(Settings(web_linger_s=300)) > 305  # web ends its requests after that
+    assert grace_s(Settings(webhook_timeout_s=60)) > 60
 
 
 def test_children_of_a_dead_program_do_not_survive_it(

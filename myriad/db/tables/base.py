@@ -10,8 +10,8 @@ from sqlalchemy.types import TypeDecorator
 
 from myriad.job import LIVE_STATES
 
-LIVE = tuple(state.value for state in LIVE_STATES)
-"""`state` of jobs that have not ended, as the column holds it."""
+LIVE = tuple(sorted(state.value for state in LIVE_STATES))
+"""`state` of jobs that have not ended, as the column holds it; in the order `ix_jobs_live` has."""
 
 ID = String(32)
 NAME = String(64)

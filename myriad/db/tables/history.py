@@ -15,6 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from myriad.db.tables.base import ID, NAME, Base
 
+SETTLED = ("delivered", "gone", "given_up")
+"""`state` of deliveries that will not be tried again; `next_attempt_at` is then when that was."""
+
 
 class StageRunRow(Base):
     """One try at one stage: the measured cost table later planning stands on."""
@@ -48,7 +51,10 @@ class EventRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("job_id", "kind"),)
+    __table_args__ = (
+        UniqueConstraint("job_id", "kind"),
+        Index("ix_events_created", "created_at"),
+    )
 
 
 class WebhookDeliveryRow(Base):

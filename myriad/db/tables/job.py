@@ -76,13 +76,14 @@ class JobRow(Base):
         Index("ix_jobs_due", "stage", "state", "priority", "created_at"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_deadline", "state", "deadline_at"),
-        Index("ix_jobs_exact", "exact_key"),
-        Index("ix_jobs_any_seed", "any_seed_key"),
+        # Each answer from the cache is one more row of the same key.
+        Index("ix_jobs_exact_state", "exact_key", "state", "completed_at"),
+        Index("ix_jobs_any_seed_state", "any_seed_key", "state", "completed_at"),
         Index("ix_jobs_leader", "leader_id"),
         Index("ix_jobs_page", "created_at", "id"),
         Index("ix_jobs_batch", "batch_id", "state"),
         Index("ix_jobs_completed", "completed_at"),
-        Index("ix_jobs_key", "api_key_id", "state"),
+        Index("ix_jobs_key_leader", "api_key_id", "state", "leader_id"),
     )
 
 
@@ -162,3 +163,8 @@ class IdempotencyKeyRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_idempotency_keys_job", "job_id"),
+        Index("ix_idempotency_keys_expires", "expires_at"),
+    )
