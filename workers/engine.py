@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 _CPU: Final = torch.device("cpu")
 
-_NEXT_STAGE_S: Final = 0.002
+_NEXT_STAGE_S: Final = 0.0005
 """How long a forward pass waits for the stage that may follow one that has just ended."""
 
 _log = structlog.get_logger(__name__)

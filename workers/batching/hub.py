@@ -24,6 +24,7 @@ from workers.batching.output import as_output
 from workers.batching.parked import Parked
 from workers.batching.passes import Passes
 from workers.batching.request import Request, Terms, current_request
+from workers.batching.signature import remember_signatures
 from workers.batching.stopwatch import Stopwatch
 from workers.batching.turn import waiting_aside, waiting_at
 from workers.error import is_out_of_memory
@@ -144,6 +145,7 @@ class Hub:
             }
             return self._meet(request, spec, kind, arguments, meeting)
 
+        remember_signatures(module)
         # diffusers looks at the signature to learn what a model takes.
         meeting.stand_in(update_wrapper(parked, forward))
 

@@ -5,11 +5,14 @@ at 100 GFLOP/s a core with it and at 220 with oneDNN. torch goes to oneDNN by it
 narrower types.
 """
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from myriad.errors import ConfigError
 from myriad.pool import Pool
@@ -19,18 +22,19 @@ from workers.options.option import Pipeline
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _AMD: Final = "AuthenticAMD"
+# Below that the dozen microseconds that oneDNN takes to begin are more than it spares.
+_LEAST_PRODUCTS: Final = 1_200_000
 
 
 class OneDnnLinear(nn.Linear):
     """A linear layer whose float32 products are oneDNN's. Without gradients."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002, the name torch gives it
-        if input.dtype is not torch.float32 or self.weight.dtype is not torch.float32:
-            return super().forward(input)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            input, self.weight, self.bias, "none", [], ""
-        )
-        return product
+        weight, bias = self.weight, self.bias
+        is_large = input.numel() * self.out_features >= _LEAST_PRODUCTS
+        if is_large and input.dtype is weight.dtype is torch.float32:
+            return _product()(input, weight, bias, "none", [], "")
+        return linear(input, weight, bias)
 
 
 class Linear:
@@ -59,6 +63,13 @@ class Linear:
             if type(layer) is nn.Linear:
                 layer.__class__ = OneDnnLinear  # the weights, hooks and names stay as they are
         return not plain or any(isinstance(layer, OneDnnLinear) for layer in plain)
+
+
+@cache
+def _product() -> Callable[..., Tensor]:
+    """The operator itself: to find it by its name at each call takes as long as a small product."""
+    operator: Callable[..., Tensor] = torch.ops.mkldnn._linear_pointwise.default
+    return operator
 
 
 def has_onednn() -> bool:

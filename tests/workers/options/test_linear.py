@@ -65,7 +65,10 @@ def products(pipe: Any) -> set[str]:
     return names & {"mkldnn::_linear_pointwise", "aten::addmm"}
 
 
-def test_every_linear_layer_is_onednns_and_draws_the_same(pipe: Any) -> None:
+def test_every_linear_layer_is_onednns_and_draws_the_same(
+    monkeypatch: pytest.MonkeyPatch, pipe: Any
+) -> None:
+    monkeypatch.setattr(linear, "_LEAST_PRODUCTS", 0)  # the tiny model has none that are large
     exact = draw(pipe)
     assert products(pipe) == {"aten::addmm"}
     put_on(pipe, linear="onednn")
@@ -73,10 +76,21 @@ def test_every_linear_layer_is_onednns_and_draws_the_same(pipe: Any) -> None:
     assert (draw(pipe) - exact).abs().max() < 1e-4
 
 
-def test_weights_keep_their_names_and_other_types_their_kernels(pipe: Any) -> None:
+def test_small_products_are_left_to_torch() -> None:
+    layer = OneDnnLinear(8, 8)
+    plain = torch.nn.functional.linear(x := torch.ones(3, 8), layer.weight, layer.bias)
+    with torch.no_grad(), profile(activities=[ProfilerActivity.CPU]) as seen:
+        assert torch.equal(layer(x), plain)
+    assert "mkldnn::_linear_pointwise" not in {event.key for event in seen.key_averages()}
+
+
+def test_weights_keep_their_names_and_other_types_their_kernels(
+    monkeypatch: pytest.MonkeyPatch, pipe: Any
+) -> None:
     names = set(pipe.unet.state_dict())
     put_on(pipe, linear="onednn")
     assert set(pipe.unet.state_dict()) == names
+    monkeypatch.setattr(linear, "_LEAST_PRODUCTS", 0)
     layer = OneDnnLinear(4, 2).to(torch.bfloat16)
     plain = torch.nn.functional.linear(x := torch.ones(3, 4).bfloat16(), layer.weight, layer.bias)
     with torch.no_grad():
