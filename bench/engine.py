@@ -70,6 +70,8 @@ class Bench:
         self.sides: list[Side] = [self.engine, self.stock, self.static]
         for side in self.sides:
             side.draw(works(2 * BATCH), [0.0] * 2 * BATCH)  # warm, and the curve learnt
+            for size in (64, 256):  # else the first side would make the kernels of all
+                side.draw(works(1, size=size), [0.0])
 
     def close(self) -> None:
         self.engine.close()
