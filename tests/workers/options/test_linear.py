@@ -3,58 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from myriad.errors import ConfigError
-from myriad.job import Stage
-from myriad.pool import Pool
+from tests.workers.options.put import SD, draw, pool_with, put_on
 from workers.device import open_device
-from workers.families import find_family
 from workers.options import linear
 from workers.options.linear import Linear, OneDnnLinear
-from workers.options.registry import apply_options, check_options
+from workers.options.registry import check_options
 
 AMD = "vendor_id\t: AuthenticAMD\n"
 INTEL = "vendor_id\t: GenuineIntel\n"
-
-
-@pytest.fixture
-def pipe(folders: dict[str, Path]) -> Any:
-    loaded = diffusers.StableDiffusionPipeline.from_pretrained(folders["sd"])
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
-def pool_with(**options: Any) -> Pool:
-    return Pool(name="tiny", stages=tuple(Stage), **options)
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpuinfo: str) -> None:
     path = tmp_path / "cpuinfo"
     path.write_text(cpuinfo)
     monkeypatch.setattr(linear, "_CPUINFO", path)
-
-
-def put_on(pipe: Any, **options: Any) -> None:
-    pool = pool_with(**options)
-    device = open_device(pool)
-    check_options(pool, device)
-    apply_options(find_family("sd"), pipe, pool, device, "sd")
-
-
-def draw(pipe: Any) -> torch.Tensor:
-    with torch.no_grad():
-        return pipe(
-            "a red cat",
-            num_inference_steps=2,
-            height=24,
-            width=16,
-            generator=torch.Generator().manual_seed(3),
-            output_type="pt",
-        ).images
 
 
 def products(pipe: Any) -> set[str]:
@@ -119,5 +86,5 @@ def test_auto_is_nothing_to_a_pool_that_is_given_another_device(
     pool = pool_with(linear="auto")
     other = open_device(pool_with(precision="bf16"))  # as fp32's, opened elsewhere
     Linear().check(pool, other)
-    assert Linear().apply(find_family("sd"), pipe, pool, other)
+    assert Linear().apply(SD, pipe, pool, other)
     assert not any(isinstance(part, OneDnnLinear) for part in pipe.unet.modules())

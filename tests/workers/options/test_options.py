@@ -10,9 +10,9 @@ import torch
 
 from myriad.catalog import Catalog, Model
 from myriad.errors import ConfigError, ModelNotLoadable
-from myriad.job import Stage
 from myriad.pool import Pool
 from myriad.resolve import resolve
+from tests.workers.options.put import SD, draw, pool_with, put_on
 from tests.workers.stage import FakeControl, make_lease
 from workers import blob
 from workers.device import Device, open_device
@@ -24,39 +24,6 @@ from workers.options.registry import OPTIONS, apply_options, check_options
 from workers.options.size import stored_bytes
 from workers.runner import Runner
 from workers.source import weights_bytes
-
-SD = find_family("sd")
-
-
-def pool_with(**options: Any) -> Pool:
-    return Pool(name="tiny", stages=tuple(Stage), **options)
-
-
-@pytest.fixture
-def pipe(folders: dict[str, Path]) -> Any:
-    loaded = diffusers.StableDiffusionPipeline.from_pretrained(folders["sd"])
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
-def put_on(pipe: Any, **options: Any) -> Pool:
-    pool = pool_with(**options)
-    device = open_device(pool)
-    check_options(pool, device)
-    apply_options(SD, pipe.to(device.dtype), pool, device, "sd")
-    return pool
-
-
-def draw(pipe: Any) -> torch.Tensor:
-    with torch.no_grad():
-        return pipe(
-            "a red cat",
-            num_inference_steps=2,
-            height=24,
-            width=16,
-            generator=torch.Generator().manual_seed(3),
-            output_type="pt",
-        ).images.float()
 
 
 def difference(a: torch.Tensor, b: torch.Tensor) -> float:
