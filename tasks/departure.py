@@ -17,6 +17,8 @@ from tasks.control import LeaseControl
 from tasks.fitness import Fitness
 from tasks.heart import Heart
 
+_HUNG_EXIT = 1
+
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +42,9 @@ class Departure:
 
     @property
     def exit_code(self) -> int:
-        return UNFIT_EXIT if self._fitness.reason else 0
+        if self._fitness.reason:
+            return UNFIT_EXIT
+        return _HUNG_EXIT if self._heart.has_hung else 0
 
     def begin(self) -> None:
         """Stop every stage at its next step; returns at once, as a signal handler must."""

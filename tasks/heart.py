@@ -48,6 +48,11 @@ class Heart:
         """Whether no new work may be taken."""
         return self._is_draining
 
+    @property
+    def has_hung(self) -> bool:
+        """Whether a stage was found that hangs, for which the process is to end."""
+        return bool(self._hanging)
+
     @contextmanager
     def hold(self, control: LeaseControl) -> Iterator[None]:
         """Keep the control's lease alive for as long as the block runs."""
